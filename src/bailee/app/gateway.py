@@ -1,0 +1,129 @@
+"""The composition root of one gateway worker: `python -m bailee.app.gateway --config F ...`."""
+
+import asyncio
+import gc
+import os
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+import uvloop
+
+from bailee.app.chains import StoreChains
+from bailee.app.logging import set_up_logging
+from bailee.config import Settings, load
+from bailee.egress.pool import Pool
+from bailee.egress.resolve import Resolver
+from bailee.gateway.listener import Listener
+from bailee.gateway.opening import CallVault
+from bailee.gateway.pipeline import Pipeline
+from bailee.gateway.relay import Line
+from bailee.gateway.snapshot import DialSource, Snapshot
+from bailee.journal.writer import Journal
+from bailee.store.engine import Store
+from bailee.store.lookup import CallLookup
+from bailee.supervise.inheritance import (
+    ControlLine,
+    Inherited,
+    harden_process,
+    inherited,
+    listening_socket,
+    read_root_key,
+)
+from bailee.vault.authority import AuthorityVerifier
+from bailee.vault.keyring import Keyring
+
+DRAIN_SECONDS: Final = 25.0
+_log = structlog.get_logger("gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What stands before the event loop runs."""
+
+    settings: Settings
+    keyring: Keyring | None
+    verifier: AuthorityVerifier
+    lookup: CallLookup
+    journal: Journal
+
+
+async def serve(ground: _Ground, given: Inherited) -> None:
+    """Serve calls until asked to drain; returns when the last call has ended."""
+    settings, loop = ground.settings, asyncio.get_running_loop()
+    snapshot = Snapshot(
+        ground.lookup,
+        ground.verifier,
+        [DialSource(each.name, each.bind, each.public) for each in settings.egress],
+        loop.time,
+        settings.store.stale_seconds,
+    )
+    resolver = Resolver()
+    control = ControlLine(given.control_fd)
+    async with asyncio.TaskGroup() as tasks:
+        line = Line(
+            vault=CallVault(ground.keyring, ground.lookup, ground.verifier),
+            pool=Pool(),
+            resolver=resolver,
+            journal=ground.journal,
+            tasks=tasks,
+            calls=set(),
+            call_seconds=settings.gateway.call_seconds,
+            connect_seconds=settings.gateway.connect_seconds,
+        )
+        listener = Listener(
+            Pipeline(snapshot, line),
+            snapshot,
+            line,
+            settings.gateway.connections,
+            settings.gateway.head_seconds,
+        )
+        if given.listen_fd is None:
+            raise SystemExit("bailee: error: the gateway was given no listening socket")
+        snapshot.refresh()
+        await listener.open(listening_socket(given.listen_fd))
+        ticking = tasks.create_task(listener.tick_forever())
+        storing = tasks.create_task(listener.store_heads_forever())
+        control.ready()
+        await control.drained_asked()
+        await listener.drain(DRAIN_SECONDS)
+        ticking.cancel()
+        storing.cancel()
+    resolver.close()
+    control.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Run one worker to its end."""
+    given = inherited(arguments)
+    set_up_logging("gateway")
+    harden_process()
+    keyring = Keyring(read_root_key(given.root_key_fd)) if given.root_key_fd is not None else None
+    settings = load(given.config, os.environ)
+    store = Store.open(settings.store.url)
+    journal = Journal.open(
+        settings.journal.directory, "gateway", StoreChains(store), sync=settings.journal.sync
+    )
+    ground = _Ground(
+        settings=settings,
+        keyring=keyring,
+        verifier=AuthorityVerifier(settings.vault.authority),
+        lookup=CallLookup(settings.store.path),
+        journal=journal,
+    )
+    if keyring is None:
+        _log.error("vault closed", hint="calls answer 503 vault-closed until the root key is back")
+    # What stands now lives as long as the worker: the collector need not look at it again.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        uvloop.run(serve(ground, given))
+    finally:
+        journal.close()
+        ground.lookup.close()
+        store.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

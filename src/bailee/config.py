@@ -1,0 +1,278 @@
+"""`bailee.toml` and `BAILEE_SECTION__KEY` -> frozen settings.
+
+Every plain key can also be set in the environment, which wins over the file; lists stand in the
+file alone. Unknown keys are refused, and all faults are told at once. Relative paths are relative
+to the file. The table of keys and the rules of their values stand in `config_keys.py`.
+"""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bailee.config_keys import EGRESS_KEYS, KEYS, Key, Listen, Required
+from bailee.errors import ConfigInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSettings:
+    """Where the root key is (`file:PATH`), and the authority's public half (`ed25519/<base64>`)."""
+
+    root_key: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """The database's absolute SQLAlchemy URL, and for how many seconds old rows may be used."""
+
+    url: str
+    stale_seconds: float
+
+    @property
+    def path(self) -> Path:
+        """The database's file, absolute."""
+        return Path(self.url.removeprefix("sqlite:///"))
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """Where the journal is written (absolute), and what a written line survives."""
+
+    directory: Path
+    sync: Literal["batched", "always"]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """The door for calls. `connections` is counted for each worker."""
+
+    listen: Listen
+    workers: int
+    danger_plain_calls: bool
+    head_seconds: float
+    connections: int
+    call_seconds: float
+    connect_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PublicSettings:
+    """The door for everyone. `base_url` is how the world sees it, without a trailing slash."""
+
+    listen: Listen
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """The door for operators."""
+
+    listen: Listen
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperSettings:
+    """How often the keeper looks for jobs and signs a checkpoint of the journal."""
+
+    poll_seconds: float
+    checkpoint_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UsersSettings:
+    """Users of admin and public, and their group: names or numbers; all empty means shared."""
+
+    admin: str
+    public: str
+    group: str
+
+    @property
+    def apart(self) -> bool:
+        """Whether admin and public are to run as users of their own."""
+        return bool(self.admin)
+
+
+@dataclass(frozen=True, slots=True)
+class EgressEntry:
+    """An address that this node can dial from (`bind`), and what the outside sees (`public`)."""
+
+    name: str
+    bind: str
+    public: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A checked configuration. `base` is the directory of the file; both are absolute."""
+
+    path: Path
+    base: Path
+    vault: VaultSettings
+    store: StoreSettings
+    journal: JournalSettings
+    gateway: GatewaySettings
+    public: PublicSettings
+    admin: AdminSettings
+    keeper: KeeperSettings
+    users: UsersSettings
+    egress: tuple[EgressEntry, ...]
+
+    @property
+    def dangers(self) -> tuple[str, ...]:
+        """The switches that are on and weaken a promise; each is logged at start."""
+        return ("gateway.danger_plain_calls",) if self.gateway.danger_plain_calls else ()
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read and check a configuration.
+
+    Args:
+        path: The file, in TOML. A relative path is relative to the working directory.
+        environ: The environment; only names that start with `BAILEE_` and hold `__` are read.
+
+    Returns:
+        Settings with every default filled in and every path absolute.
+
+    Raises:
+        ConfigInvalid: The file can't be read, is not TOML, or has faults: all are in the detail,
+            one a line.
+    """
+    path = Path(os.path.abspath(path))
+    document = _read(path)
+    faults: list[str] = []
+    plain = _plain_values(document, environ, faults)
+    egress = _egress(document.pop("egress", []), faults)
+    faults.extend(f"{name} is not a known section" for name in document)
+    if not faults:
+        faults.extend(_contradictions(plain, egress))
+    if faults:
+        listed = "".join(f"\n  {fault}" for fault in faults)
+        raise ConfigInvalid(f"{path} is not valid:{listed}", "mend these, nothing was started")
+    return _settings(path, plain, egress)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        hint = "make one with `bailee init DIR`, or name it with --config or BAILEE_CONFIG"
+        raise ConfigInvalid(f"there is no configuration at {path}", hint) from None
+    except OSError as error:
+        raise ConfigInvalid(f"{path} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(f"{path} is not TOML: {str(error).lower()}") from error
+
+
+def _plain_values(
+    document: dict[str, Any], environ: Mapping[str, str], faults: list[str]
+) -> dict[str, Any]:
+    """Take every plain key out of the document and the environment; title -> value."""
+    found: dict[str, tuple[str, object]] = {}
+    for section in {key.section: None for key in KEYS}:
+        table = document.pop(section, {})
+        if not isinstance(table, dict):
+            faults.append(f"{section} must be a section, written [{section}]")
+            continue
+        found |= {f"{section}.{name}": (f"{section}.{name}", it) for name, it in table.items()}
+    titles = {key.variable: key.title for key in KEYS}
+    for variable in sorted(environ):
+        if variable.startswith("BAILEE_") and "__" in variable:
+            title = titles.get(variable, variable)
+            found[title] = (variable, environ[variable])
+    plain = {key.title: _value(key, found.pop(key.title, None), faults) for key in KEYS}
+    faults.extend(f"{place} is not a known setting{_lists(place)}" for place, _ in found.values())
+    return plain
+
+
+def _lists(place: str) -> str:
+    return ": lists stand in the file alone" if place.startswith("BAILEE_EGRESS__") else ""
+
+
+def _value(key: Key, given: tuple[str, object] | None, faults: list[str]) -> object:
+    if given is None:
+        if key.default is Required:
+            faults.append(f"{key.title} is missing: {key.meaning}")
+        return key.rule(key.default) if isinstance(key.default, str) else key.default
+    place, it = given
+    try:
+        return key.rule(it)
+    except ValueError as error:
+        faults.append(f"{place} {error}")
+        return None
+
+
+def _egress(entries: object, faults: list[str]) -> tuple[EgressEntry, ...]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        faults.append("egress must be a list of sections, each written [[egress]]")
+        return ()
+    read = []
+    before = len(faults)
+    for number, entry in enumerate(entries, start=1):
+        place = f"egress[{number}]"
+        given = {name: (f"{place}.{name}", it) for name, it in entry.items()}
+        taken = {key.name: _value(key, given.pop(key.name, None), faults) for key in EGRESS_KEYS}
+        faults.extend(f"{unknown} is not a known setting" for unknown, _ in given.values())
+        name, bind, public = (taken[key.name] for key in EGRESS_KEYS)
+        read.append(EgressEntry(str(name), str(bind), str(public or bind)))
+    return tuple(read) if len(faults) == before else ()
+
+
+def _contradictions(plain: dict[str, Any], egress: tuple[EgressEntry, ...]) -> Iterator[str]:
+    """Faults of values that are each right alone."""
+    host, _ = plain["gateway.listen"]
+    if not ipaddress.ip_address(host).is_loopback and not plain["gateway.danger_plain_calls"]:
+        yield (
+            "gateway.listen is not a loopback address: calls over plain HTTP would show tokens to "
+            "the network; put a TLS proxy on this machine, or set gateway.danger_plain_calls = true"
+        )
+    doors = ("gateway.listen", "public.listen", "admin.listen")
+    for place, door in enumerate(doors):
+        for other in doors[place + 1 :]:
+            if plain[door] == plain[other]:
+                yield f"{door} and {other} are the same: each needs a port of its own"
+    users = [plain[f"users.{name}"] for name in ("admin", "public", "group")]
+    if any(users) and not all(users):
+        yield "users needs admin, public and group, or none of them"
+    for what in ("name", "bind", "public"):
+        values = [getattr(entry, what) for entry in egress]
+        for value in sorted({value for value in values if values.count(value) > 1}):
+            yield f"egress has more than one entry with {what} = {value}"
+    for entry in egress:
+        if (":" in entry.bind) != (":" in entry.public):
+            yield f"egress {entry.name} has bind and public of different families"
+
+
+def _settings(path: Path, plain: dict[str, Any], egress: tuple[EgressEntry, ...]) -> Settings:
+    base = path.parent
+
+    def section(name: str) -> dict[str, Any]:
+        return {key.name: plain[key.title] for key in KEYS if key.section == name}
+
+    database = os.path.abspath(base / plain["store.url"].removeprefix("sqlite:///"))
+    host, port = plain["public.listen"]
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Settings(
+        path=path,
+        base=base,
+        vault=VaultSettings(**section("vault")),
+        store=StoreSettings(**section("store") | {"url": f"sqlite:///{database}"}),
+        journal=JournalSettings(
+            directory=Path(os.path.abspath(base / plain["journal.directory"])),
+            sync=plain["journal.sync"],
+        ),
+        gateway=GatewaySettings(
+            **section("gateway")
+            | {"workers": plain["gateway.workers"] or len(os.sched_getaffinity(0))}
+        ),
+        public=PublicSettings(
+            **section("public") | {"base_url": plain["public.base_url"] or f"http://{address}"}
+        ),
+        admin=AdminSettings(**section("admin")),
+        keeper=KeeperSettings(**section("keeper")),
+        users=UsersSettings(**section("users")),
+        egress=egress,
+    )

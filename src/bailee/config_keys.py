@@ -1,0 +1,246 @@
+"""Every key of `bailee.toml`: its rule, its default, and what it means.
+
+A rule takes the value as TOML or the environment gave it and returns what the settings hold, or
+raises ValueError with the end of the sentence "<key> ...". `docs/config.md` is made of `KEYS`.
+"""
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+Listen = tuple[str, int]
+"""An IP address, without brackets, and a port."""
+Rule = Callable[[object], object]
+
+
+class Required:
+    """The default of a key that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One plain key. A default of None is computed in `config.py`."""
+
+    section: str
+    name: str
+    rule: Rule
+    default: object
+    meaning: str
+
+    @property
+    def title(self) -> str:
+        """How the file's reader calls it."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"BAILEE_{self.section.upper()}__{self.name.upper()}"
+
+
+def text(given: object) -> str:
+    """A string without control characters; it may be empty."""
+    if not isinstance(given, str):
+        raise ValueError("must be a string")
+    if any(ord(character) < 32 or ord(character) == 127 for character in given):
+        raise ValueError("must not hold control characters")
+    return given
+
+
+def path(given: object) -> str:
+    """A path, relative to the file or absolute."""
+    if not text(given):
+        raise ValueError("must not be empty")
+    return text(given)
+
+
+def root_key(given: object) -> str:
+    """Where the root key is. The value is not repeated: someone may have put the key itself here."""
+    if not text(given).removeprefix("file:") or not text(given).startswith("file:"):
+        raise ValueError("must be `file:` and the path of the root key")
+    return text(given)
+
+
+def authority(given: object) -> str:
+    """`ed25519/` and 32 bytes in base64."""
+    scheme, _, encoded = text(given).partition("/")
+    try:
+        public = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        public = b""
+    if scheme != "ed25519" or len(public) != 32:
+        raise ValueError("must be `ed25519/` and 32 bytes in base64, as `bailee init` wrote it")
+    return text(given)
+
+
+def store_url(given: object) -> str:
+    """`sqlite:///` and a path, without options."""
+    place = text(given).removeprefix("sqlite:///")
+    if place == given or not place or set(place) & set("?#%") or place == ":memory:":
+        raise ValueError("must be `sqlite:///` and the path of a file")
+    return text(given)
+
+
+def listen(given: object) -> Listen:
+    """`127.0.0.1:8700` or `[::1]:8700`: the address is never a name."""
+    host, colon, port = text(given).rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = ip(host[1:-1] if bracketed else host)
+    except ValueError:
+        address = ""
+    if not colon or not address or bracketed != (":" in address):
+        raise ValueError("must be an IP address and a port, as in 127.0.0.1:8700 or [::1]:8700")
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        raise ValueError("must have a port from 1 to 65535")
+    return address, int(port)
+
+
+def ip(given: object) -> str:
+    """An IP address in its usual form, without a zone."""
+    try:
+        address = ipaddress.ip_address(text(given))
+    except ValueError:
+        raise ValueError("must be an IP address") from None
+    if "%" in str(address):
+        raise ValueError("must be an IP address without a zone")
+    return str(address)
+
+
+def host_ip(given: object) -> str:
+    """An address that one host can have: neither unspecified, nor multicast, nor broadcast."""
+    address = ipaddress.ip_address(ip(given))
+    if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
+        raise ValueError("must be the address of one host")
+    return str(address)
+
+
+def base_url(given: object) -> str:
+    """An http or https URL without query and fragment."""
+    try:
+        parts = urlsplit(text(given))
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or set(text(given)) & set("?#@ \\"):
+        raise ValueError("must be an http or https URL without user, query and fragment")
+    return text(given).rstrip("/")
+
+
+def user(given: object) -> str:
+    """The name or number of a user or group; empty for none. Never root."""
+    name = str(given) if isinstance(given, int) and not isinstance(given, bool) else text(given)
+    if name and not re.fullmatch(r"[0-9]{1,10}|[a-z_][a-z0-9_-]{0,31}", name):
+        raise ValueError("must be the name or number of a user or group")
+    if name == "root" or (name.isdigit() and int(name) == 0):
+        raise ValueError("must not be root")
+    return name
+
+
+def switch(given: object) -> bool:
+    """A boolean; in the environment `true` or `false`."""
+    given = {"true": True, "false": False}.get(given) if isinstance(given, str) else given
+    if not isinstance(given, bool):
+        raise ValueError("must be true or false")
+    return given
+
+
+def whole(least: int, most: int) -> Rule:
+    """A whole number within bounds."""
+
+    def rule(given: object) -> int:
+        if isinstance(given, str) and re.fullmatch(r"[0-9]{1,12}", given):
+            given = int(given)
+        if not isinstance(given, int) or isinstance(given, bool) or not least <= given <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return given
+
+    return rule
+
+
+def seconds(least: float, most: float) -> Rule:
+    """A number of seconds within bounds."""
+
+    def rule(given: object) -> float:
+        if isinstance(given, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", given):
+            given = float(given)
+        number = isinstance(given, int | float) and not isinstance(given, bool)
+        if not number or not least <= float(str(given)) <= most:
+            raise ValueError(f"must be a number of seconds from {least} to {most}")
+        return float(str(given))
+
+    return rule
+
+
+def sync(given: object) -> str:
+    """How the journal is kept."""
+    if given not in ("batched", "always"):
+        raise ValueError("must be `batched` or `always`")
+    return text(given)
+
+
+def entry_name(given: object) -> str:
+    """The name of an entry of a list."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", text(given)):
+        raise ValueError("must be 1 to 32 of a-z, 0-9 and -")
+    return text(given)
+
+
+# fmt: off
+KEYS = (
+    Key("vault", "root_key", root_key, "file:root.key",
+        "where the root key is: `file:` and a path"),
+    Key("vault", "authority", authority, Required,
+        "the public half of the authority, as `bailee init` wrote it"),
+    Key("store", "url", store_url, "sqlite:///bailee.db",
+        "the database: `sqlite:///` and a path"),
+    Key("store", "stale_seconds", seconds(0, 3600), 0.0,
+        "how long a gateway may go on with what it read last while the database is away"),
+    Key("journal", "directory", path, "journal",
+        "where the journal is written"),
+    Key("journal", "sync", sync, "batched",
+        "`batched`: a written line survives kill -9; `always`: it survives a loss of power"),
+    Key("gateway", "listen", listen, "127.0.0.1:8700",
+        "address and port for calls"),
+    Key("gateway", "workers", whole(1, 256), None,
+        "how many processes carry calls; by default one a core"),
+    Key("gateway", "danger_plain_calls", switch, False,
+        "take calls over plain HTTP from other machines: whoever is on the way reads the tokens"),
+    Key("gateway", "head_seconds", seconds(0.1, 60), 5.0,
+        "deadline for the head of a request"),
+    Key("gateway", "connections", whole(1, 1_000_000), 10_000,
+        "how many connections a worker keeps open"),
+    Key("gateway", "call_seconds", seconds(1, 86_400), 60.0,
+        "deadline for a whole call"),
+    Key("gateway", "connect_seconds", seconds(0.1, 60), 5.0,
+        "deadline for a new connection to a provider, TLS included"),
+    Key("public", "listen", listen, "127.0.0.1:8701",
+        "address and port of the public pages"),
+    Key("public", "base_url", base_url, None,
+        "how the world sees the public pages; by default `http://` and `public.listen`"),
+    Key("admin", "listen", listen, "127.0.0.1:8702",
+        "address and port of the admin API"),
+    Key("keeper", "poll_seconds", seconds(0.01, 60), 0.2,
+        "how often the keeper looks for jobs"),
+    Key("keeper", "checkpoint_seconds", seconds(1, 86_400), 60.0,
+        "how often the heads of the journal are signed"),
+    Key("users", "admin", user, "",
+        "user of the admin role, when started as root; all three empty: the roles share a user"),
+    Key("users", "public", user, "",
+        "user of the public role, when started as root"),
+    Key("users", "group", user, "",
+        "the group of both, which may use the database"),
+)
+EGRESS_KEYS = (
+    Key("egress", "name", entry_name, Required,
+        "what commands call this address"),
+    Key("egress", "bind", host_ip, Required,
+        "the address of this machine that calls leave from"),
+    Key("egress", "public", host_ip, None,
+        "what providers see; by default the same as `bind`"),
+)
+# fmt: on

@@ -1,0 +1,1 @@
+"""The data plane: authenticates, authorises, records and makes calls, and nothing else."""

@@ -1,0 +1,202 @@
+"""Read the answers of one pinned stream, one call after another.
+
+llhttp runs without leniency. Where an answer can be read in two ways the call is answered with 502
+and the stream dropped, so that no byte of it can reach another caller.
+"""
+
+from typing import Final, Protocol
+
+import httptools
+
+from bailee.egress.tls import PinnedStream
+from bailee.errors import AnswerMalformed, BaileeError
+from bailee.http.answer import AnswerHead, read_answer_head
+from bailee.http.framing import AnswerBody, answer_body
+
+ANSWER_HEAD_LIMIT: Final = 64 * 1024
+INTERIM_LIMIT: Final = 8
+"""1xx answers before the final one; they are not passed on."""
+
+
+class AnsweredCall(Protocol):
+    """What a reader tells the call whose answer it reads."""
+
+    method: str
+
+    def answer_begun(self, status: int, head: AnswerHead, body: AnswerBody) -> None:
+        """The final answer's head is there."""
+        ...
+
+    def answer_pieces(self, pieces: list[bytes]) -> None:
+        """More of the answer's body."""
+        ...
+
+    def answer_done(self, *, reusable: bool) -> None:
+        """The answer is complete; `reusable` when the stream may carry another call."""
+        ...
+
+    def answer_failed(self, error: BaileeError | None) -> None:
+        """There will be no (more) answer: it was malformed, or lost when `error` is None."""
+        ...
+
+    def pause_sending(self) -> None:
+        """The provider reads too slowly."""
+        ...
+
+    def resume_sending(self) -> None:
+        """The provider reads again."""
+        ...
+
+
+class AnswerReader:
+    """The receiver of one pinned stream for as long as it lives."""
+
+    __slots__ = (
+        "_body",
+        "_call",
+        "_complete",
+        "_excess",
+        "_head_bytes",
+        "_interim",
+        "_keep",
+        "_pairs",
+        "_parser",
+        "_pieces",
+        "_stream",
+    )
+
+    def __init__(self, stream: PinnedStream) -> None:
+        self._stream = stream
+        self._parser = httptools.HttpResponseParser(self)
+        self._call: AnsweredCall | None = None
+        self._pairs: list[tuple[bytes, bytes]] = []
+        self._pieces: list[bytes] = []
+        self._body: AnswerBody | None = None
+        self._complete = False
+        self._excess = False
+        self._interim = 0
+        self._head_bytes = 0
+        self._keep = False
+        stream.receiver = self
+
+    def __repr__(self) -> str:
+        return f"AnswerReader(busy={self._call is not None})"
+
+    def attach(self, call: AnsweredCall) -> None:
+        """Read the next answer for `call`."""
+        self._call = call
+        self._body = None
+        self._complete = False
+        self._excess = False
+        self._interim = 0
+        self._head_bytes = 0
+        self._keep = False
+
+    def abort(self) -> None:
+        """Give up the call's answer and the stream."""
+        self._call = None
+        self._stream.abort()
+
+    # --- StreamReceiver ---
+
+    def data_received(self, plain: bytes) -> None:
+        """Parse; then tell the call what came."""
+        call = self._call
+        if call is None or self._complete:
+            self.abort()
+            return
+        if self._body is None:
+            self._head_bytes += len(plain)
+        error: BaileeError | None = None
+        try:
+            self._parser.feed_data(plain)
+        except httptools.HttpParserUpgrade:
+            error = AnswerMalformed("the provider switched protocols unasked")
+        except httptools.HttpParserCallbackError as wrapped:
+            cause = wrapped.__context__
+            error = cause if isinstance(cause, BaileeError) else AnswerMalformed()
+        except httptools.HttpParserError:
+            error = AnswerMalformed()
+        if self._body is None and self._head_bytes > ANSWER_HEAD_LIMIT:
+            error = error or AnswerMalformed("the answer's head is too large")
+        if self._call is not call:
+            return
+        if error is not None and not self._complete:
+            self.abort()
+            call.answer_failed(error)
+            return
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            call.answer_pieces(pieces)
+        if self._complete and self._call is call:
+            self._finish(call, reusable=self._keep and not self._excess and error is None)
+
+    def stream_lost(self, *, clean: bool) -> None:
+        """The stream has ended: an answer that lasts until then is complete, others are lost."""
+        call, self._call = self._call, None
+        if call is None:
+            return
+        if clean and self._body is AnswerBody.UNTIL_CLOSE:
+            call.answer_done(reusable=False)
+        else:
+            call.answer_failed(None)
+
+    def pause_sending(self) -> None:
+        """The provider reads too slowly."""
+        if self._call is not None:
+            self._call.pause_sending()
+
+    def resume_sending(self) -> None:
+        """The provider reads again."""
+        if self._call is not None:
+            self._call.resume_sending()
+
+    # --- httptools callbacks ---
+
+    def on_message_begin(self) -> None:
+        """An answer begins; after a complete one there must be none."""
+        if self._complete:
+            self._excess = True
+        self._pairs = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; a trailer is thrown away."""
+        if self._body is None:
+            self._pairs.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: interim, or the final one."""
+        if self._complete or self._call is None:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._interim += 1
+            if status == 101 or self._interim > INTERIM_LIMIT:
+                raise AnswerMalformed("the provider sent interim answers without end")
+            return
+        head = read_answer_head(self._pairs)
+        method = self._call.method
+        self._body = answer_body(method, status, head.length is not None, head.chunked)
+        self._keep = (
+            self._parser.should_keep_alive() and self._body is not AnswerBody.UNTIL_CLOSE
+        )
+        self._call.answer_begun(status, head, self._body)
+        if method == "HEAD":
+            self._complete = True
+            self._parser = httptools.HttpResponseParser(self)
+
+    def on_body(self, piece: bytes) -> None:
+        """A part of the body."""
+        if self._complete:
+            self._excess = True
+        else:
+            self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        """The message is complete: an interim one is not counted."""
+        if self._body is not None:
+            self._complete = True
+
+    def _finish(self, call: AnsweredCall, *, reusable: bool) -> None:
+        self._call = None
+        call.answer_done(reusable=reusable)

@@ -1,0 +1,113 @@
+"""Who asks? Every failure looks the same from outside; the log knows the reason."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from bailee.errors import Unauthenticated
+from bailee.gateway.snapshot import Snapshot
+from bailee.http.head import Received
+from bailee.model import CallerId, Place, Role, TenantId, TokenId, TokenPlace
+from bailee.policy.token import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A request whose token is good. Only `authenticate` makes one."""
+
+    received: Received
+    token: TokenId
+    token_digest: bytes
+    caller: CallerId
+    tenant: TenantId
+    query: bytes
+    """The query without our token, should it have stood there."""
+    by_preset: bool
+    """Whether the token stood where only this connection's preset looks for it."""
+
+
+def authenticate(
+    received: Received, door: bytes, snapshot: Snapshot, peer: str, now: float
+) -> Authenticated:
+    """Find the token and its caller.
+
+    The token is taken from `Bailee-Token`, else from where the SDK of the connection's provider puts
+    the provider's key, else from `Authorization: Bearer`. It is never looked for in the query unless
+    that is the preset's own place.
+
+    Args:
+        received: The request.
+        door: The first segment of its path, which says whose SDK it may be.
+        snapshot: What the store says.
+        peer: The address of the client's socket.
+        now: Unix seconds.
+
+    Raises:
+        Unauthenticated: No token, or not a good one, or not from the caller's allowlist.
+    """
+    text, query, by_preset = _find_token(received, snapshot.token_place(door))
+    known = digest(text) if text else None
+    row = snapshot.token(known) if known is not None else None
+    if known is None or row is None:
+        raise Unauthenticated("no such token")
+    if row.role is not Role.CALLER or row.caller is None:
+        raise Unauthenticated("not the token of a caller")
+    if row.revoked_at is not None:
+        raise Unauthenticated("the token or its caller was revoked")
+    if now >= row.expires_at:
+        raise Unauthenticated("the token has expired")
+    if row.allow_from and not snapshot.allowlist(row, row.caller).admits(peer):
+        raise Unauthenticated("the client's address is not on the caller's inbound allowlist")
+    return Authenticated(received, row.id, known, row.caller, row.tenant, query, by_preset)
+
+
+def _find_token(received: Received, place: TokenPlace | None) -> tuple[str, bytes, bool]:
+    query = received.query
+    if received.token is not None:
+        return received.token.decode("latin-1"), query, False
+    if place is not None:
+        found = ""
+        if place.place is Place.QUERY:
+            found, query = _from_query(query, place.name)
+        else:
+            found = _from_header(received, place)
+        if found:
+            return found, query, True
+    scheme, _, value = (received.authorization or b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return value.strip().decode("latin-1"), query, False
+    return "", query, False
+
+
+def _from_header(received: Received, place: TokenPlace) -> str:
+    if place.place is Place.BASIC:
+        return _from_basic(received.authorization or b"", place.name)
+    wanted = place.name.lower().encode()
+    if wanted == b"authorization":
+        scheme, _, value = (received.authorization or b"").partition(b" ")
+        return (value or scheme).strip().decode("latin-1")
+    values = [value for lower, _, value in received.headers if lower == wanted]
+    return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def _from_basic(authorization: bytes, which: str) -> str:
+    scheme, _, value = authorization.partition(b" ")
+    if scheme.lower() != b"basic":
+        return ""
+    try:
+        user, _, password = base64.b64decode(value.strip(), validate=True).partition(b":")
+    except binascii.Error:
+        return ""
+    return (user if which == "username" else password).decode("latin-1")
+
+
+def _from_query(query: bytes, name: str) -> tuple[str, bytes]:
+    found, kept = "", []
+    for part in query.split(b"&"):
+        key, _, value = part.partition(b"=")
+        if unquote_plus(key.decode("ascii")) == name:
+            found = unquote_plus(value.decode("ascii"))
+        else:
+            kept.append(part)
+    return found, b"&".join(kept)

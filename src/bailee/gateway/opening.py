@@ -1,0 +1,90 @@
+"""Open a credential for a stream that has proved whom it leads to, and place it."""
+
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from bailee.egress.tls import PinnedStream
+from bailee.errors import CredentialClosed, TrustBroken, VaultClosed
+from bailee.gateway.snapshot import Route
+from bailee.model import TenantId
+from bailee.secret import Secret
+from bailee.signing.place import Placed, place
+from bailee.store.lookup import CallLookup
+from bailee.vault.authority import AuthorityVerifier
+from bailee.vault.keyring import Keyring
+from bailee.vault.opening import CredentialCache, open_credential
+from bailee.vault.statements import verified_tenant_key
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A credential, opened for one stream. Only `CallVault.open_for` makes one."""
+
+    credential: Secret
+
+
+class CallVault:
+    """The part of the vault that a gateway worker holds.
+
+    Args:
+        keyring: What the root key unwraps; None when the vault is closed.
+        lookup: Reads the tenants' wrapped keys.
+        verifier: Verifies the statements about them.
+    """
+
+    def __init__(
+        self, keyring: Keyring | None, lookup: CallLookup, verifier: AuthorityVerifier
+    ) -> None:
+        self._keyring = keyring
+        self._lookup = lookup
+        self._verifier = verifier
+        self._cache = CredentialCache()
+        self._privates: dict[tuple[TenantId, str], X25519PrivateKey] = {}
+
+    def require_open(self) -> Keyring:
+        """Return the keyring, or raise VaultClosed: before anything is recorded or dialled."""
+        if self._keyring is None:
+            raise VaultClosed(
+                "the root key is missing or was altered", "bailee doctor says which; then restart"
+            )
+        return self._keyring
+
+    def open_for(self, stream: PinnedStream, route: Route, now: float) -> Opened:
+        """Open a route's credential for a stream that leads where the route says.
+
+        Raises:
+            VaultClosed: No root key, or one that did not wrap this tenant's key.
+            CredentialClosed: It does not open in this place.
+            TrustBroken: The stream is another route's, or the tenant's key is not the authority's.
+        """
+        if stream.key != route.key:
+            raise TrustBroken("the stream leads elsewhere than the route")
+        found = self._cache.find(route.connection, route.sealed.version, now)
+        if found is None:
+            private = self._private(route.tenant, route.sealed.key_id)
+            found = open_credential(route.sealed, route.context, private)
+            self._cache.keep(route.connection, route.sealed.version, found, now)
+        return Opened(found)
+
+    def forget(self) -> None:
+        """Drop everything opened: the store has changed, perhaps by a revocation."""
+        self._cache.drop_all()
+        self._privates.clear()
+
+    def _private(self, tenant: TenantId, key_id: str) -> X25519PrivateKey:
+        private = self._privates.get((tenant, key_id))
+        if private is None:
+            keyring = self.require_open()
+            row = self._lookup.tenant_key(tenant, key_id)
+            if row is None:
+                raise CredentialClosed("the tenant's key that it is sealed to is gone")
+            signed, wrapped = row
+            key = verified_tenant_key(self._verifier, signed, tenant=tenant, key_id=key_id)
+            private = self._privates[tenant, key_id] = keyring.tenant_private(key, wrapped)
+        return private
+
+
+def sign(opened: Opened, route: Route) -> Placed:
+    """Put an opened credential where the provider wants it."""
+    return place(route.view.provider.auth, opened.credential)

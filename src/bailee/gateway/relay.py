@@ -1,0 +1,460 @@
+"""One call under way: dial, open, sign, send, and pass the answer on.
+
+The record is closed exactly once, whatever happens (`_close_record`). Until the answer has begun, a
+failure becomes a problem document; after that the client's connection is cut, so that a broken
+answer never looks whole.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import structlog
+
+from bailee.egress.dial import Door, dial
+from bailee.egress.pool import Pool
+from bailee.egress.resolve import Resolver
+from bailee.egress.tls import PinnedStream
+from bailee.errors import (
+    AnswerLost,
+    BaileeError,
+    BodyTimeout,
+    ClientGone,
+    InternalError,
+    OutcomeUnknown,
+    ProviderTimeout,
+    Reached,
+)
+from bailee.gateway.answers import AnswerReader
+from bailee.gateway.authorize import Authorized
+from bailee.gateway.opening import CallVault, sign
+from bailee.gateway.session import BODY_WAITING_LIMIT, Inbound, Session
+from bailee.http.answer import AnswerHead
+from bailee.http.framing import LAST_CHUNK, AnswerBody, chunk, status_line
+from bailee.http.head import CHUNKED
+from bailee.http.location import Rewriter
+from bailee.journal.entry import Outcome
+from bailee.journal.writer import Journal
+from bailee.model import CallId
+from bailee.signing.place import Placed
+
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""RFC 9110, 9.2.2. Only these are sent again, and only when a pooled stream turns out dead."""
+_MAY_HAVE_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_DROPPED_NAMES_LIMIT: Final = 1024
+_log = structlog.get_logger("gateway")
+
+
+@dataclass(slots=True)
+class Line:
+    """What all calls of a worker share."""
+
+    vault: CallVault
+    pool: Pool[PinnedStream]
+    resolver: Resolver
+    journal: Journal
+    tasks: asyncio.TaskGroup
+    calls: set["Call"]
+    call_seconds: float
+    connect_seconds: float
+
+
+class _Stage(IntEnum):
+    DIALLING = 0
+    SENT = 1
+    ANSWERING = 2
+    ENDED = 3
+
+
+class Call:
+    """One call, from its intent to its outcome."""
+
+    __slots__ = (
+        "_authorized",
+        "_body_ended",
+        "_chunks_out",
+        "_clock",
+        "_deadline",
+        "_dialling",
+        "_dropped",
+        "_inbound",
+        "_keep",
+        "_line",
+        "_path_prefix",
+        "_reader",
+        "_received_bytes",
+        "_retried",
+        "_sent_bytes",
+        "_session",
+        "_stage",
+        "_started",
+        "_started_at",
+        "_status",
+        "_stream",
+        "id",
+        "method",
+    )
+
+    def __init__(
+        self,
+        call: CallId,
+        authorized: Authorized,
+        session: Session,
+        inbound: Inbound,
+        line: Line,
+        now: float,
+    ) -> None:
+        self.id = call
+        self.method = authorized.authenticated.received.method
+        self._authorized = authorized
+        self._session = session
+        self._inbound = inbound
+        self._line = line
+        self._clock = asyncio.get_running_loop().time
+        self._started_at = now
+        self._started = self._clock()
+        self._deadline = self._started + line.call_seconds
+        self._stage = _Stage.DIALLING
+        self._stream: PinnedStream | None = None
+        self._reader: AnswerReader | None = None
+        self._dialling: asyncio.Task[None] | None = None
+        self._retried = False
+        self._body_ended = False
+        self._chunks_out = False
+        self._keep = False
+        self._status: int | None = None
+        self._sent_bytes = 0
+        self._received_bytes = 0
+        self._dropped: list[bytes] = []
+        self._path_prefix = ""
+        line.calls.add(self)
+
+    def __repr__(self) -> str:
+        return f"Call({self.id}, stage={self._stage.name})"
+
+    @property
+    def authorized(self) -> Authorized:
+        """What was decided when the call began."""
+        return self._authorized
+
+    # --- dial ---
+
+    def start(self) -> None:
+        """Take a pooled stream and send, or dial one first."""
+        stream = self._line.pool.take(self._authorized.route.key)
+        if stream is None:
+            self._dial()
+        else:
+            stream.reused = True
+            self._proceed(stream)
+
+    def _dial(self) -> None:
+        self._stage = _Stage.DIALLING
+        if self._inbound.waiting > BODY_WAITING_LIMIT:
+            self._session.pause_body()
+        self._dialling = self._line.tasks.create_task(self._dial_and_proceed())
+
+    async def _dial_and_proceed(self) -> None:
+        route = self._authorized.route
+        line = self._line
+        try:
+            stream = await dial(
+                Door(route.origin, route.source),
+                route.pins,
+                route.key,
+                line.resolver,
+                line.connect_seconds,
+            )
+        except BaileeError as refused:
+            self._dialling = None
+            self._fail(refused)
+            return
+        except Exception:
+            self._dialling = None
+            _log.exception("dial failed", call=self.id)
+            self._fail(InternalError())
+            return
+        self._dialling = None
+        if self._stage is not _Stage.DIALLING:
+            stream.abort()
+            return
+        self._proceed(stream)
+
+    # --- open, sign, send ---
+
+    def _proceed(self, stream: PinnedStream) -> None:
+        try:
+            opened = self._line.vault.open_for(stream, self._authorized.route, self._started_at)
+            placed = sign(opened, self._authorized.route)
+        except BaileeError as refused:
+            self._line.pool.give(stream, self._clock())
+            self._fail(refused)
+            return
+        self._stream = stream
+        reader = stream.receiver
+        if not isinstance(reader, AnswerReader):
+            reader = AnswerReader(stream)
+        self._reader = reader
+        reader.attach(self)
+        self._stage = _Stage.SENT
+        received = self._authorized.authenticated.received
+        if received.expects_continue and not self._inbound.complete and not self._retried:
+            self._session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._session.write_paused:
+            stream.pause_reading()
+        head = self._head(placed)
+        stream.write(head + self._body_so_far() if self._inbound.pieces else self._ended(head))
+        self._session.resume_body()
+
+    def _head(self, placed: Placed) -> bytes:
+        authorized = self._authorized
+        authenticated = authorized.authenticated
+        received = authenticated.received
+        self._path_prefix = placed.path_prefix.decode("ascii")
+        lines, self._dropped = authorized.route.view.headers.split(received.headers)
+        query = authenticated.query
+        if placed.query:
+            query = query + b"&" + placed.query if query else placed.query
+        if received.body_length == CHUNKED:
+            length = b"Transfer-Encoding: chunked\r\n"
+        elif received.has_length or self.method in _MAY_HAVE_BODY:
+            length = b"Content-Length: %d\r\n" % received.body_length
+        else:
+            length = b""
+        return b"".join(
+            (
+                self.method.encode("ascii"),
+                b" ",
+                placed.path_prefix,
+                authorized.path.encode("ascii"),
+                b"?" + query if query else b"",
+                b" HTTP/1.1\r\nHost: ",
+                authorized.route.origin.authority.encode("ascii"),
+                b"\r\n",
+                placed.headers,
+                *lines,
+                length,
+                b"\r\n",
+            )
+        )
+
+    def _body_so_far(self) -> bytes:
+        pieces = self._inbound.take_pieces()
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._sent_bytes += len(body)
+        if self._authorized.authenticated.received.body_length == CHUNKED and body:
+            body = chunk(body)
+        return self._ended(body)
+
+    def _ended(self, body: bytes) -> bytes:
+        """Add the last chunk once the client has sent all."""
+        if self._inbound.complete and not self._body_ended:
+            self._body_ended = True
+            if self._authorized.authenticated.received.body_length == CHUNKED:
+                return body + LAST_CHUNK
+        return body
+
+    # --- what the session tells ---
+
+    def body_came(self) -> None:
+        """More of the body, or its end, has come."""
+        stream = self._stream
+        if stream is None:
+            if self._inbound.waiting > BODY_WAITING_LIMIT:
+                self._session.pause_body()
+            return
+        if self._inbound.pieces or (self._inbound.complete and not self._body_ended):
+            out = self._body_so_far()
+            self._deadline = self._clock() + self._line.call_seconds
+            if out:
+                stream.write(out)
+
+    def body_faulty(self, fault: BaileeError) -> None:
+        """The body is ambiguous: nothing more is sent, and the call is given up."""
+        self._give_up(fault)
+
+    def client_gone(self) -> None:
+        """The client hung up: the stream is in the middle of a call and is not used again."""
+        if self._stage is not _Stage.ENDED:
+            self._drop_stream()
+            self._close_record(ClientGone())
+
+    def client_reads(self, reads: bool) -> None:
+        """Hand the client's back-pressure on to the provider."""
+        if self._stream is not None:
+            if reads:
+                self._stream.resume_reading()
+            else:
+                self._stream.pause_reading()
+
+    def expired(self, now: float) -> bool:
+        """End the call when nothing has moved for `call_seconds`."""
+        if now <= self._deadline or self._stage in (_Stage.DIALLING, _Stage.ENDED):
+            return False
+        if self._session.write_paused:
+            self._give_up(ClientGone("the client stopped reading the answer"))
+        elif not self._inbound.complete:
+            self._give_up(BodyTimeout())
+        elif self.method in _IDEMPOTENT:
+            self._give_up(ProviderTimeout())
+        else:
+            self._give_up(OutcomeUnknown("the write was sent and not answered in time"))
+        return True
+
+    def revoke(self, error: BaileeError) -> None:
+        """What allowed this call is gone: end it now."""
+        self._give_up(error)
+
+    # --- what the answer's reader tells ---
+
+    def answer_begun(self, status: int, head: AnswerHead, body: AnswerBody) -> None:
+        """Pass the head on."""
+        received = self._authorized.authenticated.received
+        self._status = status
+        self._deadline = self._clock() + self._line.call_seconds
+        self._keep = (
+            received.keep_alive and self._inbound.complete and not self._session.draining
+        )
+        lines = head.lines
+        lines.insert(0, status_line(status))
+        if body is AnswerBody.LENGTH or (
+            body is AnswerBody.NONE and head.length is not None and status != 204
+        ):
+            lines += (b"Content-Length: ", head.length or b"0", b"\r\n")
+        elif body is not AnswerBody.NONE:
+            self._chunks_out = True
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        if head.locating:
+            lines += self._rewritten(head.locating)
+        lines += self._own_headers()
+        lines.append(b"\r\n" if self._keep else b"Connection: close\r\n\r\n")
+        self._stage = _Stage.ANSWERING
+        self._session.send(b"".join(lines))
+
+    def answer_pieces(self, pieces: list[bytes]) -> None:
+        """Pass a part of the body on."""
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._received_bytes += len(body)
+        self._deadline = self._clock() + self._line.call_seconds
+        self._session.send(chunk(body) if self._chunks_out else body)
+
+    def answer_done(self, *, reusable: bool) -> None:
+        """The answer is complete: the record is closed and the stream goes back."""
+        if self._chunks_out:
+            self._session.send(LAST_CHUNK)
+        stream = self._stream
+        if stream is not None:
+            if reusable and self._body_ended:
+                if self._session.write_paused:
+                    stream.resume_reading()
+                self._line.pool.give(stream, self._clock())
+            else:
+                stream.abort()
+        self._close_record(None)
+        self._session.finish(keep=self._keep)
+
+    def answer_failed(self, error: BaileeError | None) -> None:
+        """No answer, or no whole one. A dead pooled stream is tried again where that is safe."""
+        if error is None and self._may_retry():
+            self._retried = True
+            self._stream = self._reader = None
+            self._body_ended = False
+            self._dial()
+            return
+        if error is None:
+            error = AnswerLost() if self.method in _IDEMPOTENT else OutcomeUnknown()
+        self._give_up(error)
+
+    def pause_sending(self) -> None:
+        """Hand the provider's back-pressure on to the client."""
+        self._session.pause_body()
+
+    def resume_sending(self) -> None:
+        """Read the client's body again."""
+        self._session.resume_body()
+
+    # --- the end ---
+
+    def _may_retry(self) -> bool:
+        return (
+            self._stage is _Stage.SENT
+            and not self._retried
+            and self._stream is not None
+            and self._stream.reused
+            and self.method in _IDEMPOTENT
+            and self._authorized.authenticated.received.body_length == 0
+        )
+
+    def _give_up(self, error: BaileeError) -> None:
+        """Drop the stream, then say so if nothing was said yet, or cut the client off."""
+        if self._stage is _Stage.ENDED:
+            return
+        self._drop_stream()
+        self._fail(error)
+
+    def _fail(self, error: BaileeError) -> None:
+        if self._stage is _Stage.ENDED:
+            return
+        begun = self._stage is _Stage.ANSWERING
+        self._close_record(error)
+        if begun:
+            self._session.cut()
+        else:
+            self._session.refuse(error, self.id)
+
+    def _drop_stream(self) -> None:
+        if self._dialling is not None:
+            self._dialling.cancel()
+            self._dialling = None
+        if self._reader is not None:
+            self._reader.abort()
+        self._stream = self._reader = None
+
+    def _close_record(self, error: BaileeError | None) -> None:
+        nothing_left = self._stage is _Stage.DIALLING and not self._retried
+        self._stage = _Stage.ENDED
+        self._line.calls.discard(self)
+        reached = None
+        if error is not None:
+            reached = Reached.NOTHING if nothing_left else Reached.MAYBE
+            _log.warning("call failed", call=self.id, code=error.code, detail=error.detail)
+        self._line.journal.outcome(
+            Outcome(
+                call=self.id,
+                at=self._started_at + (self._clock() - self._started),
+                status=self._status,
+                error=error.code if error is not None else None,
+                reached=reached,
+                sent=self._sent_bytes,
+                received=self._received_bytes,
+                seconds=round(self._clock() - self._started, 6),
+            )
+        )
+
+    def _own_headers(self) -> tuple[bytes, ...]:
+        own = b"Bailee-Call: " + self.id.encode("ascii") + b"\r\n"
+        if not self._dropped:
+            return (own,)
+        names = b", ".join(sorted(set(self._dropped)))[:_DROPPED_NAMES_LIMIT]
+        return (own, b"Bailee-Dropped: ", names, b"\r\n")
+
+    def _rewritten(self, locating: list[tuple[str, str]]) -> list[bytes]:
+        route = self._authorized.route
+        host = self._authorized.authenticated.received.host.decode("ascii")
+        rewriter = Rewriter(
+            origins=route.view.provider.origins,
+            connection=route.connection,
+            base=f"http://{host}",
+            path_prefix=self._path_prefix,
+            reserved=route.view.reserved,
+        )
+        path = self._path_prefix + self._authorized.path
+        requested = f"https://{route.origin.authority}{path}"
+        lines = []
+        for name, value in locating:
+            rewrite = rewriter.rewrite_link if name == "link" else rewriter.rewrite
+            rewritten = rewrite(value, requested)
+            if rewritten is not None:
+                lines.append(f"{name}: {rewritten}\r\n".encode("ascii", "replace"))
+        return lines

@@ -1,0 +1,357 @@
+"""One client's connection: requests are read strictly, one after another, and answered in order.
+
+llhttp runs without any leniency. A request is handed on when its head is complete; its body follows
+in pieces. While an earlier request is under way nothing more is read, so that at most what came in
+one read waits here.
+"""
+
+import asyncio
+from collections import deque
+from enum import IntEnum
+from typing import Final, Protocol, cast
+
+import httptools
+import structlog
+
+from bailee.errors import (
+    BaileeError,
+    HeadTimeout,
+    HeadTooLarge,
+    InternalError,
+    MalformedRequest,
+    Overloaded,
+)
+from bailee.http.head import HEAD_LIMIT, Received, read_head
+from bailee.http.problem import problem_answer
+
+HEAD_SECONDS: Final = 5.0
+"""From the first byte of a head to its end."""
+KEEP_ALIVE_SECONDS: Final = 75.0
+LINGER_SECONDS: Final = 1.0
+"""How long a body that nobody wants is read and thrown away, so that the client sees the answer."""
+LINGER_BYTES: Final = 1 << 20
+BODY_WAITING_LIMIT: Final = 64 * 1024
+"""Bytes of a body that may wait for the provider before the client is no longer read."""
+
+_log = structlog.get_logger("gateway")
+
+
+class Inbound:
+    """One request of a session: its head, or what is wrong with it, and its body as it comes."""
+
+    __slots__ = ("complete", "fault", "pieces", "received", "waiting")
+
+    def __init__(self) -> None:
+        self.received: Received | None = None
+        self.fault: BaileeError | None = None
+        self.pieces: list[bytes] = []
+        self.waiting = 0
+        self.complete = False
+
+    def take_pieces(self) -> list[bytes]:
+        """Take what has come of the body since the last time."""
+        pieces, self.pieces, self.waiting = self.pieces, [], 0
+        return pieces
+
+
+class Exchange(Protocol):
+    """A call under way, as its session sees it."""
+
+    def body_came(self) -> None:
+        """More of the body, or its end, stands in the inbound request."""
+        ...
+
+    def body_faulty(self, fault: BaileeError) -> None:
+        """The body can't be read to its end without doubt; the call is given up."""
+        ...
+
+    def client_gone(self) -> None:
+        """The client hung up."""
+        ...
+
+    def client_reads(self, reads: bool) -> None:
+        """The client reads too slowly, or reads again."""
+        ...
+
+    def expired(self, now: float) -> bool:
+        """End the call if its deadline has passed, and tell so."""
+        ...
+
+
+class Calls(Protocol):
+    """What a session needs of the rest of the gateway."""
+
+    def begin(self, session: "Session", inbound: Inbound) -> Exchange:
+        """Begin a call. Raises a BaileeError when it is refused."""
+        ...
+
+
+class _State(IntEnum):
+    OPEN = 0
+    LINGERING = 1
+    CLOSED = 2
+
+
+class Session(asyncio.Protocol):
+    """The protocol of one client connection."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, calls: Calls, sessions: set["Session"], limit: int, head_seconds: float) -> None:
+        self._calls = calls
+        self._sessions = sessions
+        self._limit = limit
+        self._head_seconds = head_seconds
+        self._clock = asyncio.get_running_loop().time
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[Inbound] = deque()
+        self._reading: Inbound | None = None
+        self._target = b""
+        self._pairs: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._state = _State.OPEN
+        self._linger_left = LINGER_BYTES
+        self._exchange: Exchange | None = None
+        self._paused = False
+        self._deadline = self._clock() + head_seconds
+        self.draining = False
+        self.write_paused = False
+        self.peer = ""
+
+    def __repr__(self) -> str:
+        return f"Session(state={self._state.name}, queued={len(self._queue)})"
+
+    @property
+    def _in_head(self) -> bool:
+        return self._reading is not None and self._reading.received is None
+
+    # --- what an exchange does with its session ---
+
+    def send(self, answer: bytes) -> None:
+        """Write a part of an answer."""
+        self.transport.write(answer)
+
+    def pause_body(self) -> None:
+        """Read no more of the client until `resume_body`."""
+        if not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume_body(self) -> None:
+        """Read the client again."""
+        if self._paused and self._state is _State.OPEN and len(self._queue) <= 1:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def finish(self, *, keep: bool) -> None:
+        """The answer is complete; go on with the next request or close."""
+        inbound = self._queue.popleft()
+        self._exchange = None
+        if not keep or self.draining or not inbound.complete:
+            self._close(linger=not inbound.complete)
+            return
+        seconds = self._head_seconds if self._in_head else KEEP_ALIVE_SECONDS
+        self._deadline = self._clock() + seconds
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._begin_next)
+        else:
+            self.resume_body()
+
+    def cut(self) -> None:
+        """Abort the connection: the answer can't be completed, and must not look complete."""
+        self._exchange = None
+        self._state = _State.CLOSED
+        self.transport.abort()
+
+    def refuse(self, error: BaileeError, call: str = "", more: bytes = b"") -> None:
+        """Answer the request in front with a problem."""
+        inbound = self._queue[0]
+        received = inbound.received
+        close = (
+            received is None or not received.keep_alive or not inbound.complete or self.draining
+        )
+        head_only = received is not None and received.method == "HEAD"
+        self.send(problem_answer(error, call, close=close, head_only=head_only, more=more))
+        self.finish(keep=not close)
+
+    # --- deadlines and draining ---
+
+    def check(self, now: float) -> None:
+        """Look at the deadlines; the listener calls this a few times a second."""
+        if self._exchange is not None:
+            self._exchange.expired(now)
+        elif now > self._deadline and self._state is not _State.CLOSED:
+            if self._state is _State.OPEN and self._in_head:
+                self.send(problem_answer(HeadTimeout(), close=True))
+            self._close(linger=False)
+
+    def drain(self) -> None:
+        """Take no more requests: close now, or when the one under way has been answered."""
+        self.draining = True
+        if not self._queue and not self._in_head:
+            self._close(linger=False)
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected; over the cap it is sent away."""
+        self.transport = cast(asyncio.Transport, transport)
+        peer = self.transport.get_extra_info("peername")
+        self.peer = peer[0] if peer else ""
+        self._sessions.add(self)
+        if len(self._sessions) > self._limit:
+            self.send(problem_answer(Overloaded("too many connections"), close=True))
+            self._close(linger=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._state = _State.CLOSED
+        self._sessions.discard(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+
+    def eof_received(self) -> bool:
+        """A client that has ended its side still gets the answer under way, and no more."""
+        self.draining = True
+        return self._exchange is not None and self._queue[-1].complete
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly."""
+        self.write_paused = True
+        if self._exchange is not None:
+            self._exchange.client_reads(False)
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self.write_paused = False
+        if self._exchange is not None:
+            self._exchange.client_reads(True)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, then begin or feed the call in front."""
+        if self._state is not _State.OPEN:
+            self._throw_away(len(data))
+            return
+        self._head_bytes += len(data)
+        self._parse(data)
+        if self._exchange is not None:
+            if len(self._queue) > 1:
+                self.pause_body()
+            self._exchange.body_came()
+        elif self._queue:
+            self._begin_next()
+
+    def _parse(self, data: bytes) -> None:
+        fault: BaileeError | None = None
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            fault = MalformedRequest("upgrades are not relayed")
+        except httptools.HttpParserCallbackError as wrapped:
+            cause = wrapped.__context__
+            fault = cause if isinstance(cause, BaileeError) else MalformedRequest()
+        except httptools.HttpParserError:
+            fault = MalformedRequest("the request is not unambiguous HTTP/1.1")
+        if not self._in_head:
+            self._head_bytes = 0
+        elif self._head_bytes > HEAD_LIMIT:
+            fault = fault or HeadTooLarge()
+        if fault is not None:
+            self._poison(fault)
+
+    def _poison(self, fault: BaileeError) -> None:
+        """Mark the request being read as faulty: it is answered in its turn, and is the last."""
+        inbound = self._reading
+        if inbound is None or inbound.received is None:
+            inbound = Inbound()
+            self._queue.append(inbound)
+        elif self._exchange is not None and self._queue[0] is inbound:
+            self._reading = None
+            self._exchange.body_faulty(fault)
+            return
+        inbound.fault = fault
+        inbound.received = None
+        self._reading = None
+        self.pause_body()
+
+    def _begin_next(self) -> None:
+        while self._queue and self._exchange is None and self._state is _State.OPEN:
+            inbound = self._queue[0]
+            if inbound.fault is not None:
+                self.refuse(inbound.fault)
+                return
+            try:
+                self._exchange = self._calls.begin(self, inbound)
+            except BaileeError as refused:
+                self.refuse(refused)
+            except Exception:
+                _log.exception("a call could not begin")
+                self.refuse(InternalError())
+        if len(self._queue) > 1:
+            self.pause_body()
+
+    def _close(self, *, linger: bool) -> None:
+        if self._state is _State.CLOSED:
+            return
+        if linger and self._state is _State.OPEN:
+            self._state = _State.LINGERING
+            self._deadline = self._clock() + LINGER_SECONDS
+            if self._paused:
+                self._paused = False
+                self.transport.resume_reading()
+            return
+        self._state = _State.CLOSED
+        self.transport.close()
+
+    def _throw_away(self, count: int) -> None:
+        self._linger_left -= count
+        if self._linger_left < 0:
+            self._close(linger=False)
+
+    # --- httptools callbacks ---
+
+    def on_message_begin(self) -> None:
+        """A request line begins."""
+        self._reading = Inbound()
+        self._target = b""
+        self._pairs = []
+        if self._exchange is None:
+            self._deadline = self._clock() + self._head_seconds
+
+    def on_url(self, part: bytes) -> None:
+        """A part of the request target."""
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; a trailer is thrown away."""
+        if self._in_head:
+            self._pairs.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete."""
+        inbound = self._reading
+        if inbound is None:
+            return
+        parser = self._parser
+        inbound.received = read_head(
+            parser.get_method().decode("ascii", "replace"),
+            self._target,
+            parser.get_http_version(),
+            self._pairs,
+            parser.should_keep_alive(),
+        )
+        self._queue.append(inbound)
+
+    def on_body(self, piece: bytes) -> None:
+        """A part of the body."""
+        inbound = self._reading
+        if inbound is not None:
+            inbound.pieces.append(piece)
+            inbound.waiting += len(piece)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        if self._reading is not None:
+            self._reading.complete = True
+            self._reading = None

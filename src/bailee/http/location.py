@@ -1,0 +1,83 @@
+"""Keep a client that follows a provider's URLs on our side (R53).
+
+`Location`, `Content-Location` and `Link` may name the provider's own address. An SDK that follows
+them with our token would walk around us, so URLs into the connection's own origins become ours and
+all others are dropped. Where the credential stands in the path or query, it is taken out.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote_plus, urljoin, urlsplit
+
+from bailee.model import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriter:
+    """Rewrites the URLs of one call's answer.
+
+    Attributes:
+        origins: The provider's origins; the first is the default.
+        connection: The connection's id.
+        base: What clients call us by, as in `http://127.0.0.1:8700`.
+        path_prefix: A prefix that holds the credential, or empty.
+        reserved: Query parameters that hold the credential.
+    """
+
+    origins: Sequence[Origin]
+    connection: str
+    base: str
+    path_prefix: str
+    reserved: frozenset[str]
+
+    def rewrite(self, value: str, requested: str) -> str | None:
+        """Turn a URL reference of the provider into one of ours.
+
+        Args:
+            value: An absolute or relative reference.
+            requested: The absolute URL that was asked of the provider.
+
+        Returns:
+            An absolute URL of ours, or None when the reference leads elsewhere.
+        """
+        try:
+            url = urlsplit(urljoin(requested, value.strip()))
+            origin = self._origin_of(url)
+        except ValueError:
+            return None
+        if origin is None or not url.path.startswith(self.path_prefix + "/"):
+            return None
+        path = url.path[len(self.path_prefix) :]
+        door = self.connection
+        if origin is not self.origins[0]:
+            door += f".{origin.name}"
+        query = "&".join(part for part in url.query.split("&") if not self._is_reserved(part))
+        fragment = f"#{url.fragment}" if url.fragment else ""
+        return f"{self.base}/{door}{path}{'?' + query if query else ''}{fragment}"
+
+    def rewrite_link(self, value: str, requested: str) -> str | None:
+        """Rewrite every target of a `Link` header (RFC 8288); those that lead elsewhere go."""
+        kept = []
+        for link in _LINK.finditer(value):
+            target = self.rewrite(link["target"], requested)
+            if target is not None:
+                kept.append(f"<{target}>{link['parameters'].rstrip()}")
+        return ", ".join(kept) or None
+
+    def _origin_of(self, url: SplitResult) -> Origin | None:
+        if url.scheme != "https" or url.username is not None or url.password is not None:
+            return None
+        host, port = (url.hostname or "").lower(), url.port or 443
+        for origin in self.origins:
+            if (origin.host, origin.port) == (host, port):
+                return origin
+        return None
+
+    def _is_reserved(self, part: str) -> bool:
+        return unquote_plus(part.partition("=")[0]) in self.reserved
+
+
+_LINK = re.compile(
+    r"<(?P<target>[^<>]*)>(?P<parameters>(?:\s*;\s*[^\s=;,]+\s*(?:=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,\"]*))?)*)"
+)

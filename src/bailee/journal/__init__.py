@@ -1,0 +1,1 @@
+"""The journal: a hash-chained record of every call, written before the call leaves."""

@@ -1,0 +1,132 @@
+"""One chain's file: created once, appended to, never opened for writing again."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bailee.errors import JournalUnavailable
+from bailee.journal.chain import MAX_LINE_BYTES, Head, file_name, genesis, link
+
+FILE_MODE = 0o640
+
+
+class ChainFile:
+    """A chain that is being written.
+
+    Its state changes in one assignment after the bytes are in the file, so that `head()` may be
+    read from any thread. After any fault the chain is broken: the file is cut back to its last
+    whole line and no line follows.
+    """
+
+    __slots__ = ("_descriptor", "_sync", "_where", "chain", "ended", "limit", "state")
+
+    def __init__(self, directory: Path, chain: str, *, limit: int, sync: bool) -> None:
+        """Create the file; the caller has registered the chain.
+
+        Args:
+            directory: The journal's directory.
+            chain: The chain's id; its file must not exist.
+            limit: How many bytes make the file full.
+            sync: Whether each append waits until the disk has it.
+
+        Raises:
+            OSError: The file exists or can't be made.
+        """
+        self.chain = chain
+        self.limit = limit
+        self.ended = False
+        self.state: tuple[int, bytes, int] = (0, genesis(chain), 0)
+        self._sync = sync
+        self._where = directory / file_name(chain)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(self._where, flags, FILE_MODE)
+        os.fchmod(self._descriptor, FILE_MODE)
+
+    def __repr__(self) -> str:
+        seq, _, size = self.state
+        return f"ChainFile({self.chain!r}, seq={seq}, bytes={size}, open={self.writable})"
+
+    @property
+    def writable(self) -> bool:
+        """Whether lines can still be appended: False once broken or closed."""
+        return self._descriptor >= 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the chain should give way to a new one; a broken one always should."""
+        return self.state[2] >= self.limit
+
+    def head(self) -> Head:
+        """Tell where the chain stands. Any thread may ask."""
+        seq, digest, _ = self.state
+        return Head(self.chain, seq, digest.hex())
+
+    def append(self, texts: Sequence[bytes]) -> None:
+        """Append entries (as `entry.encode` made them) in one write.
+
+        Raises:
+            JournalUnavailable: Not all of it could be written. None of it stands in the file, or
+                (after a failed sync) nobody knows; the chain is broken either way.
+        """
+        seq, digest, size = self.state
+        lines = []
+        for text in texts:
+            seq += 1
+            line, digest = link(digest, seq, text)
+            lines.append(line)
+        block = b"".join(lines)
+        if len(block) > MAX_LINE_BYTES and any(len(line) > MAX_LINE_BYTES for line in lines):
+            raise JournalUnavailable("an entry is longer than a line of the journal may be")
+        try:
+            written = os.write(self._descriptor, block)
+            while written < len(block):
+                written += os.write(self._descriptor, block[written:])
+            if self._sync:
+                os.fdatasync(self._descriptor)
+            self.state = (seq, digest, size + written)
+        except BaseException as error:
+            self._break()
+            if not isinstance(error, OSError):
+                raise
+            raise JournalUnavailable(
+                f"the journal can't be written: {error.strerror}",
+                "see to the journal's disk; a new chain is begun as soon as it can be written",
+            ) from error
+
+    def is_in_place(self) -> bool:
+        """Say whether the file still stands under its name. Any thread may ask."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), os.lstat(self._where))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Sync and close the file; the chain takes no more lines."""
+        descriptor, self._descriptor, self.limit = self._descriptor, -1, 0
+        if descriptor >= 0:
+            with suppress(OSError):
+                os.fsync(descriptor)
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def discard(self) -> None:
+        """Close and remove the file of a chain that could not even be begun."""
+        self.close()
+        with suppress(OSError):
+            self._where.unlink()
+
+    def _break(self) -> None:
+        """Cut a half line away, as far as the disk still obeys, and let nothing follow."""
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, self.state[2])
+        self.close()
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Pure decisions about addresses and requests: no sockets, no clock."""

@@ -1,0 +1,156 @@
+"""Which requests a grant and a provider's own rules let through.
+
+A rule is `METHOD /pattern`. In a pattern `*` stands for any characters within a segment and `**`, as
+a whole segment, for any number of segments, none included: `/v1/**` matches `/v1`, `/v1/` and
+`/v1/a/b`. A `GET` rule covers `HEAD`. Grants are matched exactly as written; what a provider denies
+is matched without regard to case, to a final slash, and to percent-encoding, since APIs differ in
+what they take for the same path.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from bailee.errors import BadInput
+from bailee.model import ALLOW, RELAYED_METHODS, Allow, Deny, Rule
+
+_SEGMENT = r"[A-Za-z0-9\-._~!$&'()*+,=:@%]+"
+_PATTERN = re.compile(rf"/(?:{_SEGMENT}(?:/{_SEGMENT})*/?)?")
+
+
+def parse_rule(text: str) -> Rule:
+    """Read a rule such as `GET /v1/**` or `* /orders/*`.
+
+    Raises:
+        BadInput: The form is wrong, the method is never relayed, or the pattern can match no path
+            that `canonical_path` lets through.
+    """
+    method, separator, pattern = text.strip().partition(" ")
+    method, pattern = method.upper(), pattern.strip()
+    example = "a rule has the form 'GET /v1/orders/**'"
+    if not separator or (method != "*" and method not in RELAYED_METHODS):
+        known = ", ".join(sorted(RELAYED_METHODS))
+        raise BadInput(f"rule {text!r} does not start with a method", f"{example}; methods: {known}, *")
+    if not _PATTERN.fullmatch(pattern):
+        raise BadInput(f"rule {text!r} has a pattern that is not a path", example)
+    for segment in pattern.split("/"):
+        if segment in {".", ".."}:
+            raise BadInput(f"rule {text!r} has a dot segment, which no call can have", example)
+        if "**" in segment and segment != "**":
+            raise BadInput(f"rule {text!r} mixes ** with other characters in a segment", example)
+    return Rule(method, pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRules:
+    """Rules ready to be matched against many paths."""
+
+    rules: tuple[tuple[Rule, re.Pattern[str]], ...]
+
+    def find(self, method: str, path: str) -> Rule | None:
+        """Find the first rule that matches, or None."""
+        reads = "GET" if method == "HEAD" else method
+        for rule, pattern in self.rules:
+            if (rule.method == "*" or rule.method in (method, reads)) and pattern.fullmatch(path):
+                return rule
+        return None
+
+
+def compile_rules(rules: Iterable[Rule], *, ignore_case: bool = False) -> CompiledRules:
+    """Compile rules in their order; with `ignore_case` case and a final slash do not count."""
+    compiled = []
+    for rule in rules:
+        pattern = (rule.pattern.rstrip("/") or "/") if ignore_case else rule.pattern
+        flags = re.IGNORECASE if ignore_case else 0
+        compiled.append((rule, re.compile(_expression(pattern), flags)))
+    return CompiledRules(tuple(compiled))
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRules:
+    """What a provider's file refuses, whatever a grant says."""
+
+    deny: CompiledRules
+    multiplexed: CompiledRules
+
+    @classmethod
+    def of(cls, deny: Iterable[Rule], multiplexed: Iterable[Rule]) -> "ProviderRules":
+        """Compile the two lists of a provider's file."""
+        return cls(compile_rules(deny, ignore_case=True), compile_rules(multiplexed, ignore_case=True))
+
+
+def authorize(granted: CompiledRules, provider: ProviderRules, method: str, path: str) -> Allow | Deny:
+    """Decide whether a grant lets a request through.
+
+    Args:
+        granted: The rules of the caller's grants for this connection.
+        provider: The rules of the provider.
+        method: The request's method, upper case.
+        path: The path as `canonical_path` returned it.
+    """
+    if granted.find(method, path) is None:
+        return Deny("no grant of this caller allows this method and path")
+    loosest = unquote_to_bytes(path).decode("utf-8", "replace").rstrip("/") or "/"
+    if denied := provider.deny.find(method, loosest):
+        return Deny("the provider's rules deny this method and path", str(denied))
+    if multiplexed := provider.multiplexed.find(method, loosest):
+        return Deny("one path with many meanings: it can't be granted by path", str(multiplexed))
+    return ALLOW
+
+
+# What may stand in a path as it is: RFC 3986 pchar without `;`, which some servers cut a path at.
+_PLAIN = r"[A-Za-z0-9\-._~!$&'()*+,=:@]"
+_ONE_MEANING = re.compile(
+    rf"/(?:(?!\.\.?(?:/|$))(?:{_PLAIN}|%[0-9A-F]{{2}})+"
+    rf"(?:/(?!\.\.?(?:/|$))(?:{_PLAIN}|%[0-9A-F]{{2}})+)*/?)?"
+)
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+# Slash, backslash, semicolon, and what turns into a dot or slash when a server decodes twice.
+_REFUSED_ESCAPES = re.compile(r"%(?:2F|5C|3B|[01][0-9A-F]|7F|25(?:2[Ee]|2[Ff]|5[Cc]|00))")
+
+
+@lru_cache(maxsize=4096)
+def canonical_path(raw: bytes) -> str | Deny:
+    """Give a path its one meaning, or refuse it.
+
+    Unreserved characters are decoded and the other escapes get upper-case digits (RFC 3986, 6.2.2).
+    Dot segments, empty segments, `;`, encoded slashes, encoded control characters and characters
+    outside ASCII are refused, not mended. What is returned is what is matched *and* what is sent.
+
+    Args:
+        raw: The path without the query, as it came, starting with `/`.
+    """
+    try:
+        text = raw.decode("ascii")
+    except UnicodeDecodeError:
+        return Deny("the path has characters outside ASCII; percent-encode them")
+    if "%" in text:
+        if len(_ESCAPE.findall(text)) != text.count("%"):
+            return Deny("the path has a % that starts no escape")
+        text = _ESCAPE.sub(_decode_unreserved, text)
+        if _REFUSED_ESCAPES.search(text):
+            return Deny("the path has an encoded slash, semicolon or control character")
+    if not _ONE_MEANING.fullmatch(text):
+        return Deny("the path has dot segments, empty segments, or characters that no path may have")
+    return text
+
+
+def _decode_unreserved(escape: re.Match[str]) -> str:
+    character = chr(int(escape.group(1), 16))
+    return character if character in _UNRESERVED else escape.group(0).upper()
+
+
+def _expression(pattern: str) -> str:
+    if pattern == "/":
+        return "/"
+    parts = []
+    for segment in pattern.removeprefix("/").split("/"):
+        if segment == "**":
+            parts.append(r"(?:/[^/]+)*/?")
+        else:
+            parts.append("/" + "[^/]*".join(re.escape(piece) for piece in segment.split("*")))
+    expression = "".join(parts)
+    return expression.replace(r"/?/", "/")

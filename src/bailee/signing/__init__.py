@@ -1,0 +1,1 @@
+"""Pure: how a credential gets into a request."""

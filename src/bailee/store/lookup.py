@@ -1,0 +1,250 @@
+"""What the gateway reads: compiled SQL on stdlib `sqlite3`, read-only, a few µs a row.
+
+Each read stands alone and sees the newest committed state. Nothing is verified and nothing is
+judged here: expiry, revocation, signatures and states are for the pipeline.
+"""
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bailee.errors import StoreUnavailable
+from bailee.model import (
+    CallerId,
+    ConnectionId,
+    ConnectionState,
+    EgressId,
+    GrantId,
+    ProviderId,
+    Role,
+    Rule,
+    SealedCredential,
+    Signed,
+    TenantId,
+    TokenId,
+)
+from bailee.secret import Secret
+from bailee.store.engine import check_schema, connect, find_schema
+from bailee.store.grants import rules_from_json
+
+_Row = tuple[Any, ...]
+
+
+class TokenRow(NamedTuple):
+    """A token, joined with its caller. `revoked_at` is the token's or the caller's."""
+
+    id: TokenId
+    role: Role
+    tenant: TenantId
+    caller: CallerId | None
+    """None for an operator's token, which makes no calls."""
+    expires_at: float
+    revoked_at: float | None
+    allow_from: tuple[str, ...]
+    """The caller's inbound allowlist; empty means any."""
+
+
+class ConnectionRow(NamedTuple):
+    """A connection, joined with its current sealed version and its subject."""
+
+    id: ConnectionId
+    tenant: TenantId
+    provider: ProviderId
+    subject: str
+    journal_key: Secret
+    """Under which the subject stands in the journal: 32 bytes."""
+    state: ConnectionState
+    version: int
+    egress: EgressId
+    sealed: SealedCredential | None
+    """None when there is no sealed version, as after a revocation."""
+
+
+class GrantRow(NamedTuple):
+    """A grant of a caller for a connection."""
+
+    id: GrantId
+    allow: tuple[Rule, ...]
+    expires_at: float | None
+    revoked_at: float | None
+
+
+_REVISION = "SELECT value FROM revision WHERE id = 1"
+
+_TOKEN = """
+SELECT t.id, t.role, t.tenant_id, t.caller_id, t.expires_at,
+       coalesce(t.revoked_at, c.revoked_at), c.allow_from
+FROM tokens AS t LEFT JOIN callers AS c ON c.id = t.caller_id AND c.tenant_id = t.tenant_id
+WHERE t.digest = ?
+"""
+
+_CONNECTION = """
+SELECT c.id, c.tenant_id, c.provider_id, c.subject, s.journal_key, c.state, c.version, c.egress_id,
+       v.key_id, v.trust_digest, v.ciphertext
+FROM connections AS c
+JOIN subjects AS s ON s.tenant_id = c.tenant_id AND s.subject = c.subject
+LEFT JOIN sealed_versions AS v ON v.connection_id = c.id AND v.version = c.version
+WHERE c.id = ?
+"""
+
+# The tenant stands in the join too: a grant row that was moved between tenants matches nothing.
+_GRANTS = """
+SELECT g.id, g.allow, g.expires_at, g.revoked_at
+FROM grants AS g
+JOIN callers AS c ON c.id = g.caller_id AND c.tenant_id = g.tenant_id
+JOIN connections AS n ON n.id = g.connection_id AND n.tenant_id = g.tenant_id
+WHERE g.caller_id = ? AND g.connection_id = ?
+ORDER BY g.id
+"""
+
+_PROVIDER = "SELECT payload, signature FROM providers WHERE id = ? ORDER BY serial DESC LIMIT 1"
+
+_PIN_SET = """
+SELECT payload, signature FROM pin_sets WHERE provider_id = ? AND origin = ?
+ORDER BY serial DESC LIMIT 1
+"""
+
+_EGRESS = "SELECT payload, signature FROM egress_addresses WHERE id = ?"
+
+_TENANT_KEY = """
+SELECT payload, signature, wrapped_private FROM tenant_keys WHERE tenant_id = ? AND id = ?
+"""
+
+
+class CallLookup:
+    """Reads of one thread. Every method raises StoreUnavailable when the database does not answer.
+
+    Raises:
+        StoreUnavailable: The database is absent, or its schema is not the code's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open()
+
+    def revision(self) -> int:
+        """Return the number that grows with every change of what is read here.
+
+        A database file that was put in the place of the open one is opened, so that a restored
+        backup does not go unseen.
+        """
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            raise StoreUnavailable("the database file is gone", "put it back") from error
+        if (found.st_dev, found.st_ino) != self._file:
+            self.close()
+            self._open()
+        row = self._one(_REVISION, ())
+        if row is None:
+            raise StoreUnavailable("the database has lost its revision", "restore a backup")
+        return int(row[0])
+
+    def token(self, digest: bytes) -> TokenRow | None:
+        """Find a token by its digest (SHA-256, 32 bytes), live or not."""
+        row = self._one(_TOKEN, (digest,))
+        if row is None:
+            return None
+        name, role, tenant, caller, expires_at, revoked_at, allow_from = row
+        try:
+            allowed = () if allow_from in (None, "[]") else tuple(json.loads(allow_from))
+            return TokenRow(name, Role(role), tenant, caller, expires_at, revoked_at, allowed)
+        except (ValueError, TypeError) as error:
+            raise _damaged("token") from error
+
+    def connection(self, connection: str) -> ConnectionRow | None:
+        """Find a connection of any tenant; the caller's tenant is compared by whoever asks."""
+        row = self._one(_CONNECTION, (connection,))
+        if row is None:
+            return None
+        name, tenant, provider, subject, journal_key, state, version, egress = row[:8]
+        key_id, trust_digest, ciphertext = row[8:]
+        sealed = None
+        if ciphertext is not None:
+            sealed = SealedCredential(name, version, key_id, trust_digest, ciphertext)
+        try:
+            return ConnectionRow(
+                id=name,
+                tenant=tenant,
+                provider=provider,
+                subject=subject,
+                journal_key=Secret(journal_key),
+                state=ConnectionState(state),
+                version=version,
+                egress=egress,
+                sealed=sealed,
+            )
+        except (ValueError, TypeError) as error:
+            raise _damaged("connection") from error
+
+    def grants(self, caller: CallerId, connection: ConnectionId) -> list[GrantRow]:
+        """List the grants of a caller for a connection, expired and revoked ones too."""
+        rows = self._all(_GRANTS, (caller, connection))
+        try:
+            return [
+                GrantRow(name, rules_from_json(json.loads(allow)), expires_at, revoked_at)
+                for name, allow, expires_at, revoked_at in rows
+            ]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise _damaged("grant") from error
+
+    def provider(self, provider: ProviderId) -> Signed | None:
+        """Find the newest signed record of a provider."""
+        return self._signed(_PROVIDER, (provider,))
+
+    def pin_set(self, provider: ProviderId, origin: str) -> Signed | None:
+        """Find the newest signed pin set of an origin."""
+        return self._signed(_PIN_SET, (provider, origin))
+
+    def egress(self, egress: EgressId) -> Signed | None:
+        """Find the signed statement of an egress address: active or retired, it says so itself."""
+        return self._signed(_EGRESS, (egress,))
+
+    def tenant_key(self, tenant: TenantId, key_id: str) -> tuple[Signed, bytes] | None:
+        """Find a tenant's key pair: the signed public half and the wrapped private one."""
+        row = self._one(_TENANT_KEY, (tenant, key_id))
+        return None if row is None else (Signed(row[0], row[1]), row[2])
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def __repr__(self) -> str:
+        return f"CallLookup({str(self._path)!r})"
+
+    def _open(self) -> None:
+        try:
+            found = os.stat(self._path)
+            self._database = connect(self._path, "ro")
+            try:
+                check_schema(find_schema(self._database))
+            except BaseException:
+                self._database.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailable(
+                "the database can't be opened", "is it there, and readable?"
+            ) from error
+        self._file = (found.st_dev, found.st_ino)
+
+    def _signed(self, statement: str, values: _Row) -> Signed | None:
+        row = self._one(statement, values)
+        return None if row is None else Signed(row[0], row[1])
+
+    def _one(self, statement: str, values: _Row) -> _Row | None:
+        # fetchall, not fetchone: a statement left half-read keeps its snapshot of the database.
+        rows = self._all(statement, values)
+        return rows[0] if rows else None
+
+    def _all(self, statement: str, values: _Row) -> list[_Row]:
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", "closed")
+            raise StoreUnavailable(f"the database does not answer ({name})") from error
+
+
+def _damaged(kind: str) -> StoreUnavailable:
+    return StoreUnavailable(f"the row of a {kind} is damaged", "restore a backup")

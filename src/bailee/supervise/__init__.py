@@ -1,0 +1,1 @@
+"""The processes of `bailee serve`: their sockets, their root key, their users, their lives."""

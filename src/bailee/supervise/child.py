@@ -1,0 +1,146 @@
+"""One process of a role: started with what it inherits, drained, and at last killed."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from bailee.secret import Secret
+from bailee.supervise.inheritance import DRAIN, READY, Inherited, root_key_pipe
+from bailee.supervise.users import RoleUser
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A kind of process, and what it may inherit."""
+
+    name: str
+    holds_root_key: bool
+    listens: bool
+
+
+ROLES = (
+    Role("gateway", holds_root_key=True, listens=True),
+    Role("keeper", holds_root_key=True, listens=False),
+    Role("admin", holds_root_key=False, listens=True),
+    Role("public", holds_root_key=False, listens=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a role is started. `module` is run with `-m`; without `user` it stays this process's."""
+
+    role: Role
+    module: str
+    config: Path
+    root_key: Secret | None
+    user: RoleUser | None
+
+    async def start(self, listener: socket.socket | None) -> "Child":
+        """Start a process of the role; returns when it was forked, not when it is ready.
+
+        Args:
+            listener: Lent to the child, which gets a descriptor of its own.
+
+        Raises:
+            OSError: The process could not be started.
+        """
+        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as lent:
+            lent.callback(theirs.close)
+            key_fd = None
+            if self.root_key is not None and self.role.holds_root_key:
+                key_fd = root_key_pipe(self.root_key)
+                lent.callback(os.close, key_fd)
+            given = Inherited(
+                config=self.config,
+                listen_fd=None if listener is None else listener.fileno(),
+                root_key_fd=key_fd,
+                control_fd=theirs.fileno(),
+            )
+            try:
+                process = await self._spawn(given)
+            except BaseException:
+                ours.close()
+                raise
+        return Child(self.role.name, process, *await asyncio.open_connection(sock=ours))
+
+    async def _spawn(self, given: Inherited) -> asyncio.subprocess.Process:
+        """A process group of its own keeps the terminal's ^C for the supervisor alone."""
+        command = [sys.executable, "-P", "-m", self.module, *given.arguments()]
+        user = self.user
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=sys.stderr,
+            pass_fds=given.descriptors(),
+            process_group=0,
+            user=None if user is None else user.uid,
+            group=None if user is None else user.gid,
+            extra_groups=None if user is None else [],
+        )
+
+
+class Child:
+    """A running process of a role."""
+
+    def __init__(
+        self,
+        role: str,
+        process: asyncio.subprocess.Process,
+        said: asyncio.StreamReader,
+        control: asyncio.StreamWriter,
+    ) -> None:
+        self.role = role
+        self._process = process
+        self._said = said
+        self._control = control
+
+    def __repr__(self) -> str:
+        return f"Child({self.role}, pid {self.pid}, exit {self._process.returncode})"
+
+    @property
+    def pid(self) -> int:
+        """Its process id; valid for signals until `exited` returned."""
+        return self._process.pid
+
+    async def ready(self, seconds: float) -> bool:
+        """Wait until it serves; False if it ended or did not say so in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._said.readline() == READY
+        except (TimeoutError, OSError):
+            return False
+
+    async def exited(self) -> str:
+        """Wait for its end and say how it ended: `exit 0` or `SIGKILL`."""
+        code = await self._process.wait()
+        self._control.close()
+        return f"exit {code}" if code >= 0 else signal.Signals(-code).name
+
+    def drain(self) -> None:
+        """Ask it to take nothing new, end what it has, and exit."""
+        if self._process.returncode is None:
+            self._control.write(DRAIN)
+
+    def kill(self) -> None:
+        """End it now."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def leave(self, seconds: float) -> bool:
+        """Drain it, and kill it after the deadline; False if it had to be killed."""
+        self.drain()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.exited()
+        except TimeoutError:
+            self.kill()
+            await self.exited()
+            return False
+        return True

@@ -1,0 +1,181 @@
+"""What the gateway reads is what was written."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bailee.errors import StoreUnavailable
+from bailee.model import ConnectionId, ConnectionState, ProviderId, Role
+from bailee.store import callers, connections, grants, tokens
+from bailee.store.engine import Store, migrate, sqlite_path
+from bailee.store.lookup import CallLookup
+from contract.store import rows
+from contract.store.conftest import Backend
+from contract.store.rows import CALLER, CONNECTION, EGRESS, NOW, OTHER, PROVIDER, SUBJECT, TENANT
+
+
+@pytest.fixture
+def seeded(store: Store) -> Store:
+    """A store with one of everything."""
+    with store.write() as conn:
+        rows.seed(conn)
+    return store
+
+
+def test_token_with_its_caller(seeded: Store, lookup: CallLookup) -> None:
+    """A token comes with its caller's allowlist; an operator's has no caller."""
+    with seeded.write() as conn:
+        tokens.insert(conn, rows.token("tok_o", None), b"o" * 32)
+    found = lookup.token(rows.DIGEST)
+    assert found is not None
+    assert found == (
+        "tok_a",
+        Role.CALLER,
+        TENANT,
+        CALLER,
+        NOW + 100,
+        None,
+        ("10.0.0.0/8", "192.0.2.1"),
+    )
+    operator = lookup.token(b"o" * 32)
+    assert operator is not None
+    assert (operator.role, operator.caller, operator.allow_from) == (Role.OPERATOR, None, ())
+    assert lookup.token(bytes(32)) is None
+
+
+@pytest.mark.parametrize("which", ["token", "caller"])
+def test_revocation_is_seen_by_open_reads(seeded: Store, lookup: CallLookup, which: str) -> None:
+    """A token counts as revoked when itself or its caller is, as soon as that is committed."""
+    before = lookup.token(rows.DIGEST)
+    assert before is not None
+    assert before.revoked_at is None
+    with seeded.write() as conn:
+        if which == "token":
+            tokens.revoke(conn, TENANT, before.id, NOW + 1)
+        else:
+            callers.revoke(conn, TENANT, CALLER, NOW + 1)
+    after = lookup.token(rows.DIGEST)
+    assert after is not None
+    assert after.revoked_at == NOW + 1
+
+
+def test_connection_with_its_current_version(seeded: Store, lookup: CallLookup) -> None:
+    """A connection comes with subject, journal key and the sealed version that is current."""
+    found = lookup.connection(CONNECTION)
+    assert found is not None
+    assert (found.tenant, found.provider, found.subject, found.egress) == (
+        TENANT,
+        PROVIDER,
+        SUBJECT,
+        EGRESS,
+    )
+    assert (found.state, found.version, found.sealed) == (ConnectionState.ACTIVE, 1, rows.SEALED)
+    assert found.journal_key == rows.JOURNAL_KEY
+    assert repr(rows.JOURNAL_KEY.reveal())[2:20] not in repr(found)
+    assert lookup.connection("z" * 26) is None
+
+
+def test_revoked_connection_has_no_credential(seeded: Store, lookup: CallLookup) -> None:
+    """After a revocation the connection is found, says so, and has nothing to open."""
+    with seeded.write() as conn:
+        connections.revoke(conn, TENANT, CONNECTION, NOW)
+        connections.drop_sealed(conn, CONNECTION, below=2)
+    found = lookup.connection(CONNECTION)
+    assert found is not None
+    assert (found.state, found.sealed) == (ConnectionState.REVOKED, None)
+
+
+def test_grants_of_caller_and_connection(seeded: Store, lookup: CallLookup) -> None:
+    """Grants come with their rules; another connection or caller has none; revocation shows."""
+    found = lookup.grants(CALLER, CONNECTION)
+    assert found == [(rows.GRANT.id, rows.GRANT.allow, None, None)]
+    assert lookup.grants(CALLER, ConnectionId("z" * 26)) == []
+    assert lookup.grants(rows.CallerId("clr_z"), CONNECTION) == []
+    with seeded.write() as conn:
+        grants.revoke(conn, TENANT, rows.GRANT.id, NOW)
+    assert lookup.grants(CALLER, CONNECTION)[0].revoked_at == NOW
+
+
+def test_grant_moved_to_another_tenant_matches_nothing(
+    backend: Backend, seeded: Store, lookup: CallLookup
+) -> None:
+    """Even with the foreign keys off, a grant of another tenant gives nothing."""
+    with sqlite3.connect(sqlite_path(backend.url)) as raw:
+        raw.execute("UPDATE grants SET tenant_id = ?", (OTHER,))
+    raw.close()
+    assert lookup.grants(CALLER, CONNECTION) == []
+
+
+def test_signed_records(seeded: Store, lookup: CallLookup) -> None:
+    """Signed records come back byte by byte, of the highest serial."""
+    assert lookup.provider(PROVIDER) == rows.signed("provider 2")
+    assert lookup.pin_set(PROVIDER, "rest") == rows.signed("pins 2")
+    assert lookup.egress(EGRESS) == rows.signed("egress")
+    assert lookup.tenant_key(TENANT, "key_a") == (rows.signed("key"), b"wrapped")
+    assert lookup.provider(ProviderId("absent")) is None
+    assert lookup.pin_set(PROVIDER, "absent") is None
+    assert lookup.egress(rows.EgressId("absent")) is None
+    assert lookup.tenant_key(OTHER, "key_a") is None
+
+
+def test_reads_can_not_write(lookup: CallLookup) -> None:
+    """The gateway's connection is read-only, whatever SQL is run on it."""
+    with pytest.raises(StoreUnavailable, match="READONLY"):
+        lookup._all("UPDATE revision SET value = 9", ())
+
+
+def test_a_closed_database_is_unavailable(lookup: CallLookup) -> None:
+    """Without a database nobody can say that a call is allowed."""
+    lookup.close()
+    with pytest.raises(StoreUnavailable):
+        lookup.token(rows.DIGEST)
+
+
+def test_a_database_that_is_gone_is_unavailable(
+    backend: Backend, lookup: CallLookup, tmp_path: Path
+) -> None:
+    """A file that was moved away is noticed, and read again when it is back."""
+    path = sqlite_path(backend.url)
+    path.rename(tmp_path / "moved")
+    with pytest.raises(StoreUnavailable):
+        lookup.revision()
+    (tmp_path / "moved").rename(path)
+    assert lookup.revision() == 1
+
+
+def test_a_database_that_was_replaced_is_read(
+    backend: Backend, seeded: Store, lookup: CallLookup, tmp_path: Path
+) -> None:
+    """A restored backup in the place of the file is what is read from now on."""
+    assert lookup.token(rows.DIGEST) is not None
+    seeded.close()
+    path = sqlite_path(backend.url)
+    for file in tmp_path.glob("bailee.db-*"):
+        file.unlink()
+    migrate(f"sqlite:///{tmp_path / 'other.db'}")
+    (tmp_path / "other.db").rename(path)
+    assert lookup.revision() == 1
+    assert lookup.token(rows.DIGEST) is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "read"),
+    [
+        ("UPDATE callers SET allow_from = 'not json'", lambda reads: reads.token(rows.DIGEST)),
+        ("UPDATE grants SET allow = '[1, 2]'", lambda reads: reads.grants(CALLER, CONNECTION)),
+        ("UPDATE connections SET state = 'x'", lambda reads: reads.connection(CONNECTION)),
+    ],
+)
+def test_a_damaged_row_is_unavailable(
+    seeded: Store, lookup: CallLookup, damage: str, read: Callable[[CallLookup], object]
+) -> None:
+    """A row that nobody can read allows nothing."""
+    with seeded.write() as conn:
+        conn.execute(sa.text("PRAGMA ignore_check_constraints = ON"))
+        conn.execute(sa.text(damage))
+        conn.execute(sa.text("PRAGMA ignore_check_constraints = OFF"))
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        read(lookup)
