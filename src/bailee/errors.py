@@ -73,6 +73,13 @@ class BodyTimeout(BaileeError):
     reached, title = Reached.MAYBE, "the request body did not arrive in time"
 
 
+class BodyTooLarge(BaileeError):
+    """The body of a request to the admin API is larger than 1 MiB. Nothing was changed."""
+
+    code, status, fault = "body-too-large", 413, Fault.CALLER
+    title = "the request body is too large"
+
+
 class HeadTooLarge(BaileeError):
     """The request line and headers together are larger than 32 KiB."""
 

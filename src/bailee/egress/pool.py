@@ -5,17 +5,15 @@ address has another key, so that an old stream can't carry a call under new rule
 """
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 IDLE_SECONDS: Final = 30.0
 IDLE_LIMIT: Final = 1024
 IDLE_LIMIT_EACH: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
-class PoolKey:
-    """What must be the same for a stream to be used again."""
+class PoolKey(NamedTuple):
+    """What must be the same for a stream to be used again. A tuple: it is hashed at every call."""
 
     tenant: str
     provider: str

@@ -4,7 +4,7 @@ llhttp runs without leniency. Where an answer can be read in two ways the call i
 and the stream dropped, so that no byte of it can reach another caller.
 """
 
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import httptools
 
@@ -18,21 +18,32 @@ INTERIM_LIMIT: Final = 8
 """1xx answers before the final one; they are not passed on."""
 
 
+class Begun(NamedTuple):
+    """The head of a final answer."""
+
+    status: int
+    head: AnswerHead
+    body: AnswerBody
+
+
+class End(NamedTuple):
+    """An answer is complete; `reusable` when the stream may carry another call."""
+
+    reusable: bool
+
+
+_REUSABLE: Final = End(True)
+_USED_UP: Final = End(False)
+_NOTHING: Final[list[bytes]] = []
+
+
 class AnsweredCall(Protocol):
     """What a reader tells the call whose answer it reads."""
 
     method: str
 
-    def answer_begun(self, status: int, head: AnswerHead, body: AnswerBody) -> None:
-        """The final answer's head is there."""
-        ...
-
-    def answer_pieces(self, pieces: list[bytes]) -> None:
-        """More of the answer's body."""
-        ...
-
-    def answer_done(self, *, reusable: bool) -> None:
-        """The answer is complete; `reusable` when the stream may carry another call."""
+    def answer_came(self, begun: "Begun | None", pieces: list[bytes], end: "End | None") -> None:
+        """A part of the answer: its head the first time, body, and its end the last time."""
         ...
 
     def answer_failed(self, error: BaileeError | None) -> None:
@@ -52,6 +63,7 @@ class AnswerReader:
     """The receiver of one pinned stream for as long as it lives."""
 
     __slots__ = (
+        "_begun",
         "_body",
         "_call",
         "_complete",
@@ -71,6 +83,7 @@ class AnswerReader:
         self._call: AnsweredCall | None = None
         self._pairs: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
+        self._begun: Begun | None = None
         self._body: AnswerBody | None = None
         self._complete = False
         self._excess = False
@@ -85,6 +98,7 @@ class AnswerReader:
     def attach(self, call: AnsweredCall) -> None:
         """Read the next answer for `call`."""
         self._call = call
+        self._begun = None
         self._body = None
         self._complete = False
         self._excess = False
@@ -125,11 +139,16 @@ class AnswerReader:
             self.abort()
             call.answer_failed(error)
             return
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
-            call.answer_pieces(pieces)
-        if self._complete and self._call is call:
-            self._finish(call, reusable=self._keep and not self._excess and error is None)
+        begun, self._begun = self._begun, None
+        pieces = self._pieces
+        if pieces:
+            self._pieces = []
+        if self._complete:
+            self._call = None
+            reusable = self._keep and not self._excess and error is None
+            call.answer_came(begun, pieces, _REUSABLE if reusable else _USED_UP)
+        elif begun is not None or pieces:
+            call.answer_came(begun, pieces, None)
 
     def stream_lost(self, *, clean: bool) -> None:
         """The stream has ended: an answer that lasts until then is complete, others are lost."""
@@ -137,7 +156,7 @@ class AnswerReader:
         if call is None:
             return
         if clean and self._body is AnswerBody.UNTIL_CLOSE:
-            call.answer_done(reusable=False)
+            call.answer_came(None, _NOTHING, _USED_UP)
         else:
             call.answer_failed(None)
 
@@ -180,7 +199,7 @@ class AnswerReader:
         self._keep = (
             self._parser.should_keep_alive() and self._body is not AnswerBody.UNTIL_CLOSE
         )
-        self._call.answer_begun(status, head, self._body)
+        self._begun = Begun(status, head, self._body)
         if method == "HEAD":
             self._complete = True
             self._parser = httptools.HttpResponseParser(self)
@@ -197,6 +216,3 @@ class AnswerReader:
         if self._body is not None:
             self._complete = True
 
-    def _finish(self, call: AnsweredCall, *, reusable: bool) -> None:
-        self._call = None
-        call.answer_done(reusable=reusable)

@@ -2,8 +2,9 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
 from urllib.parse import unquote_plus
+
+import msgspec
 
 from bailee.errors import Unauthenticated
 from bailee.gateway.snapshot import Snapshot
@@ -12,19 +13,18 @@ from bailee.model import CallerId, Place, Role, TenantId, TokenId, TokenPlace
 from bailee.policy.token import digest
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
-    """A request whose token is good. Only `authenticate` makes one."""
+class Authenticated(msgspec.Struct, frozen=True):
+    """A caller whose token is good. Only `authenticate` makes one."""
 
-    received: Received
     token: TokenId
     token_digest: bytes
     caller: CallerId
     tenant: TenantId
-    query: bytes
-    """The query without our token, should it have stood there."""
+    expires_at: float
     by_preset: bool
     """Whether the token stood where only this connection's preset looks for it."""
+    bound_to_peer: bool
+    """Whether the caller has an inbound allowlist, so that the answer holds for this peer alone."""
 
 
 def authenticate(
@@ -34,7 +34,7 @@ def authenticate(
 
     The token is taken from `Bailee-Token`, else from where the SDK of the connection's provider puts
     the provider's key, else from `Authorization: Bearer`. It is never looked for in the query unless
-    that is the preset's own place.
+    that is the preset's own place; there it is taken out of `received.query`.
 
     Args:
         received: The request.
@@ -46,7 +46,7 @@ def authenticate(
     Raises:
         Unauthenticated: No token, or not a good one, or not from the caller's allowlist.
     """
-    text, query, by_preset = _find_token(received, snapshot.token_place(door))
+    text, by_preset = _find_token(received, snapshot.token_place(door))
     known = digest(text) if text else None
     row = snapshot.token(known) if known is not None else None
     if known is None or row is None:
@@ -59,25 +59,25 @@ def authenticate(
         raise Unauthenticated("the token has expired")
     if row.allow_from and not snapshot.allowlist(row, row.caller).admits(peer):
         raise Unauthenticated("the client's address is not on the caller's inbound allowlist")
-    return Authenticated(received, row.id, known, row.caller, row.tenant, query, by_preset)
+    return Authenticated(
+        row.id, known, row.caller, row.tenant, row.expires_at, by_preset, bool(row.allow_from)
+    )
 
 
-def _find_token(received: Received, place: TokenPlace | None) -> tuple[str, bytes, bool]:
-    query = received.query
+def _find_token(received: Received, place: TokenPlace | None) -> tuple[str, bool]:
     if received.token is not None:
-        return received.token.decode("latin-1"), query, False
+        return received.token.decode("latin-1"), False
     if place is not None:
-        found = ""
         if place.place is Place.QUERY:
-            found, query = _from_query(query, place.name)
+            found = _take_from_query(received, place.name)
         else:
             found = _from_header(received, place)
         if found:
-            return found, query, True
+            return found, True
     scheme, _, value = (received.authorization or b"").partition(b" ")
     if scheme.lower() == b"bearer":
-        return value.strip().decode("latin-1"), query, False
-    return "", query, False
+        return value.strip().decode("latin-1"), False
+    return "", False
 
 
 def _from_header(received: Received, place: TokenPlace) -> str:
@@ -102,12 +102,13 @@ def _from_basic(authorization: bytes, which: str) -> str:
     return (user if which == "username" else password).decode("latin-1")
 
 
-def _from_query(query: bytes, name: str) -> tuple[str, bytes]:
+def _take_from_query(received: Received, name: str) -> str:
     found, kept = "", []
-    for part in query.split(b"&"):
+    for part in received.query.split(b"&"):
         key, _, value = part.partition(b"=")
         if unquote_plus(key.decode("ascii")) == name:
             found = unquote_plus(value.decode("ascii"))
         else:
             kept.append(part)
-    return found, b"&".join(kept)
+    received.query = b"&".join(kept)
+    return found

@@ -1,7 +1,14 @@
-"""May this caller do this? Decided before anything is recorded, dialled or opened."""
+"""May this caller do this? Decided before anything is recorded, dialled or opened.
 
-from dataclasses import dataclass
+What was decided for a token, a method and a path holds until the store changes or something
+expires; it is kept in the snapshot, which forgets it with everything else that it read.
+"""
+
+from collections.abc import Hashable
+from hashlib import sha256
 from urllib.parse import unquote_plus
+
+import msgspec
 
 from bailee.errors import (
     ConnectionNotFound,
@@ -10,21 +17,54 @@ from bailee.errors import (
     ReservedParameter,
     Unauthenticated,
 )
-from bailee.gateway.authenticate import Authenticated
+from bailee.gateway.authenticate import Authenticated, authenticate
 from bailee.gateway.snapshot import Route, Snapshot
+from bailee.http.head import Received
 from bailee.model import Deny
 from bailee.policy.rules import authorize as decide
 from bailee.policy.rules import canonical_path
 
 
-@dataclass(frozen=True, slots=True)
-class Authorized:
+class Authorized(msgspec.Struct, frozen=True):
     """A request that a grant and the provider's rules let through. Only `authorize` makes one."""
 
     authenticated: Authenticated
     route: Route
     path: str
     """The provider's path in its one meaning: what was matched is what is sent."""
+    target: bytes
+    """The same in bytes."""
+    valid_until: float
+    """When the token or the first of the grants expires, Unix seconds."""
+
+
+def admit(received: Received, snapshot: Snapshot, peer: str, now: float) -> Authorized:
+    """Authenticate and authorise a request.
+
+    Args:
+        received: The request.
+        snapshot: What the store says.
+        peer: The address of the client's socket.
+        now: Unix seconds.
+
+    Raises:
+        BaileeError: See `authenticate` and `authorize`.
+    """
+    key = _decision_key(received)
+    known = snapshot.decisions.get(key)
+    if isinstance(known, Authorized) and now < known.valid_until:
+        authorized = known
+    else:
+        door, rest = split_target(received.path)
+        authenticated = authenticate(received, door, snapshot, peer, now)
+        authorized = authorize(authenticated, received.method, door, rest, snapshot, now)
+        # A preset's own place may hold another token than the key tells of.
+        if snapshot.token_place(door) is None and not authenticated.bound_to_peer:
+            snapshot.decisions[key] = authorized
+    reserved = authorized.route.view.reserved
+    if reserved and received.query:
+        _refuse_reserved(received.query, reserved)
+    return authorized
 
 
 def split_target(path: bytes) -> tuple[bytes, bytes]:
@@ -34,12 +74,18 @@ def split_target(path: bytes) -> tuple[bytes, bytes]:
 
 
 def authorize(
-    authenticated: Authenticated, door: bytes, rest: bytes, snapshot: Snapshot, now: float
+    authenticated: Authenticated,
+    method: str,
+    door: bytes,
+    rest: bytes,
+    snapshot: Snapshot,
+    now: float,
 ) -> Authorized:
     """Find the connection and decide.
 
     Args:
-        authenticated: Who asks for what.
+        authenticated: Who asks.
+        method: For what.
         door: `{connection}` or `{connection}.{origin}`.
         rest: The provider's path as it came.
         snapshot: What the store says.
@@ -49,7 +95,6 @@ def authorize(
         PathRefused: The path has more than one meaning.
         ConnectionNotFound: No such connection for this caller.
         Denied: The rules refuse it.
-        ReservedParameter: The query holds a parameter that the credential is placed in.
         BaileeError: What keeps this connection from being used, told only to who has a grant.
     """
     path = canonical_path(rest)
@@ -64,15 +109,19 @@ def authorize(
         raise
     if access.route is None:
         raise access.refusal or ConnectionNotFound()
-    verdict = decide(
-        access.rules, access.route.view.rules, authenticated.received.method, path
-    )
+    verdict = decide(access.rules, access.route.view.rules, method, path)
     if isinstance(verdict, Deny):
         raise Denied(verdict.reason, f"the rule is {verdict.rule}" if verdict.rule else "")
-    reserved = access.route.view.reserved
-    if reserved and authenticated.query:
-        _refuse_reserved(authenticated.query, reserved)
-    return Authorized(authenticated, access.route, path)
+    until = min(authenticated.expires_at, access.valid_until)
+    return Authorized(authenticated, access.route, path, path.encode("ascii"), until)
+
+
+def _decision_key(received: Received) -> Hashable:
+    """What a decision depends on. The token stands in it as a digest only."""
+    if received.token is not None:
+        return True, sha256(received.token).digest(), received.method, received.path
+    held = received.authorization or b""
+    return False, sha256(held).digest(), received.method, received.path
 
 
 def _refuse_reserved(query: bytes, reserved: frozenset[str]) -> None:

@@ -1,6 +1,6 @@
 """Open a credential for a stream that has proved whom it leads to, and place it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -9,7 +9,7 @@ from bailee.errors import CredentialClosed, TrustBroken, VaultClosed
 from bailee.gateway.snapshot import Route
 from bailee.model import TenantId
 from bailee.secret import Secret
-from bailee.signing.place import Placed, place
+from bailee.signing.place import Placed
 from bailee.store.lookup import CallLookup
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.keyring import Keyring
@@ -17,8 +17,7 @@ from bailee.vault.opening import CredentialCache, open_credential
 from bailee.vault.statements import verified_tenant_key
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A credential, opened for one stream. Only `CallVault.open_for` makes one."""
 
     credential: Secret
@@ -87,4 +86,4 @@ class CallVault:
 
 def sign(opened: Opened, route: Route) -> Placed:
     """Put an opened credential where the provider wants it."""
-    return place(route.view.provider.auth, opened.credential)
+    return route.view.plan.place(opened.credential)

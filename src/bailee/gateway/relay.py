@@ -26,22 +26,22 @@ from bailee.errors import (
     ProviderTimeout,
     Reached,
 )
-from bailee.gateway.answers import AnswerReader
+from bailee.gateway.answers import AnswerReader, Begun, End
 from bailee.gateway.authorize import Authorized
 from bailee.gateway.opening import CallVault, sign
 from bailee.gateway.session import BODY_WAITING_LIMIT, Inbound, Session
-from bailee.http.answer import AnswerHead
 from bailee.http.framing import LAST_CHUNK, AnswerBody, chunk, status_line
-from bailee.http.head import CHUNKED
+from bailee.http.head import CHUNKED, Received
 from bailee.http.location import Rewriter
 from bailee.journal.entry import Outcome
 from bailee.journal.writer import Journal
-from bailee.model import CallId
+from bailee.model import RELAYED_METHODS, CallId
 from bailee.signing.place import Placed
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2. Only these are sent again, and only when a pooled stream turns out dead."""
 _MAY_HAVE_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_METHODS: Final = {method: method.encode() + b" " for method in RELAYED_METHODS}
 _DROPPED_NAMES_LIMIT: Final = 1024
 _log = structlog.get_logger("gateway")
 
@@ -94,6 +94,7 @@ class Call:
         "_stream",
         "id",
         "method",
+        "received",
     )
 
     def __init__(
@@ -102,18 +103,21 @@ class Call:
         authorized: Authorized,
         session: Session,
         inbound: Inbound,
+        received: Received,
         line: Line,
         now: float,
+        started: float,
     ) -> None:
         self.id = call
-        self.method = authorized.authenticated.received.method
+        self.received = received
+        self.method = received.method
         self._authorized = authorized
         self._session = session
         self._inbound = inbound
         self._line = line
         self._clock = asyncio.get_running_loop().time
         self._started_at = now
-        self._started = self._clock()
+        self._started = started
         self._deadline = self._started + line.call_seconds
         self._stage = _Stage.DIALLING
         self._stream: PinnedStream | None = None
@@ -198,8 +202,7 @@ class Call:
         self._reader = reader
         reader.attach(self)
         self._stage = _Stage.SENT
-        received = self._authorized.authenticated.received
-        if received.expects_continue and not self._inbound.complete and not self._retried:
+        if self.received.expects_continue and not self._inbound.complete and not self._retried:
             self._session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self._session.write_paused:
             stream.pause_reading()
@@ -208,12 +211,11 @@ class Call:
         self._session.resume_body()
 
     def _head(self, placed: Placed) -> bytes:
-        authorized = self._authorized
-        authenticated = authorized.authenticated
-        received = authenticated.received
+        authorized, received = self._authorized, self.received
+        route = authorized.route
         self._path_prefix = placed.path_prefix.decode("ascii")
-        lines, self._dropped = authorized.route.view.headers.split(received.headers)
-        query = authenticated.query
+        lines, self._dropped = route.view.headers.split(received.headers)
+        query = received.query
         if placed.query:
             query = query + b"&" + placed.query if query else placed.query
         if received.body_length == CHUNKED:
@@ -224,14 +226,11 @@ class Call:
             length = b""
         return b"".join(
             (
-                self.method.encode("ascii"),
-                b" ",
+                _METHODS[self.method],
                 placed.path_prefix,
-                authorized.path.encode("ascii"),
+                authorized.target,
                 b"?" + query if query else b"",
-                b" HTTP/1.1\r\nHost: ",
-                authorized.route.origin.authority.encode("ascii"),
-                b"\r\n",
+                route.after_target,
                 placed.headers,
                 *lines,
                 length,
@@ -243,7 +242,7 @@ class Call:
         pieces = self._inbound.take_pieces()
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._sent_bytes += len(body)
-        if self._authorized.authenticated.received.body_length == CHUNKED and body:
+        if self.received.body_length == CHUNKED and body:
             body = chunk(body)
         return self._ended(body)
 
@@ -251,7 +250,7 @@ class Call:
         """Add the last chunk once the client has sent all."""
         if self._inbound.complete and not self._body_ended:
             self._body_ended = True
-            if self._authorized.authenticated.received.body_length == CHUNKED:
+            if self.received.body_length == CHUNKED:
                 return body + LAST_CHUNK
         return body
 
@@ -278,7 +277,7 @@ class Call:
         """The client hung up: the stream is in the middle of a call and is not used again."""
         if self._stage is not _Stage.ENDED:
             self._drop_stream()
-            self._close_record(ClientGone())
+            self._close_record(ClientGone(), self._clock())
 
     def client_reads(self, reads: bool) -> None:
         """Hand the client's back-pressure on to the provider."""
@@ -308,16 +307,35 @@ class Call:
 
     # --- what the answer's reader tells ---
 
-    def answer_begun(self, status: int, head: AnswerHead, body: AnswerBody) -> None:
-        """Pass the head on."""
-        received = self._authorized.authenticated.received
+    def answer_came(self, begun: Begun | None, pieces: list[bytes], end: End | None) -> None:
+        """Pass a part of the answer on, in one write."""
+        now = self._clock()
+        self._deadline = now + self._line.call_seconds
+        out = pieces
+        if pieces:
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._received_bytes += len(body)
+        if begun is not None:
+            out = self._answer_head(begun)
+            self._stage = _Stage.ANSWERING
+            if pieces:
+                out.append(chunk(body) if self._chunks_out else body)
+        elif self._chunks_out and pieces:
+            out = [chunk(body)]
+        if end is not None and self._chunks_out:
+            out.append(LAST_CHUNK)
+        if out:
+            self._session.send(b"".join(out))
+        if end is not None:
+            self._answer_done(end.reusable, now)
+
+    def _answer_head(self, begun: Begun) -> list[bytes]:
+        status, head, body = begun
         self._status = status
-        self._deadline = self._clock() + self._line.call_seconds
         self._keep = (
-            received.keep_alive and self._inbound.complete and not self._session.draining
+            self.received.keep_alive and self._inbound.complete and not self._session.draining
         )
-        lines = head.lines
-        lines.insert(0, status_line(status))
+        lines = [status_line(status), *head.lines]
         if body is AnswerBody.LENGTH or (
             body is AnswerBody.NONE and head.length is not None and status != 204
         ):
@@ -327,32 +345,25 @@ class Call:
             lines.append(b"Transfer-Encoding: chunked\r\n")
         if head.locating:
             lines += self._rewritten(head.locating)
-        lines += self._own_headers()
+        lines += (b"Bailee-Call: ", self.id.encode("ascii"), b"\r\n")
+        if self._dropped:
+            names = b", ".join(sorted(set(self._dropped)))[:_DROPPED_NAMES_LIMIT]
+            lines += (b"Bailee-Dropped: ", names, b"\r\n")
         lines.append(b"\r\n" if self._keep else b"Connection: close\r\n\r\n")
-        self._stage = _Stage.ANSWERING
-        self._session.send(b"".join(lines))
+        return lines
 
-    def answer_pieces(self, pieces: list[bytes]) -> None:
-        """Pass a part of the body on."""
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._received_bytes += len(body)
-        self._deadline = self._clock() + self._line.call_seconds
-        self._session.send(chunk(body) if self._chunks_out else body)
-
-    def answer_done(self, *, reusable: bool) -> None:
-        """The answer is complete: the record is closed and the stream goes back."""
-        if self._chunks_out:
-            self._session.send(LAST_CHUNK)
+    def _answer_done(self, reusable: bool, now: float) -> None:
+        """The answer is complete: the stream goes back and the record is closed."""
         stream = self._stream
         if stream is not None:
             if reusable and self._body_ended:
                 if self._session.write_paused:
                     stream.resume_reading()
-                self._line.pool.give(stream, self._clock())
+                self._line.pool.give(stream, now)
             else:
                 stream.abort()
-        self._close_record(None)
-        self._session.finish(keep=self._keep)
+        self._close_record(None, now)
+        self._session.finish(keep=self._keep, now=now)
 
     def answer_failed(self, error: BaileeError | None) -> None:
         """No answer, or no whole one. A dead pooled stream is tried again where that is safe."""
@@ -383,7 +394,7 @@ class Call:
             and self._stream is not None
             and self._stream.reused
             and self.method in _IDEMPOTENT
-            and self._authorized.authenticated.received.body_length == 0
+            and self.received.body_length == 0
         )
 
     def _give_up(self, error: BaileeError) -> None:
@@ -397,7 +408,7 @@ class Call:
         if self._stage is _Stage.ENDED:
             return
         begun = self._stage is _Stage.ANSWERING
-        self._close_record(error)
+        self._close_record(error, self._clock())
         if begun:
             self._session.cut()
         else:
@@ -411,37 +422,31 @@ class Call:
             self._reader.abort()
         self._stream = self._reader = None
 
-    def _close_record(self, error: BaileeError | None) -> None:
-        nothing_left = self._stage is _Stage.DIALLING and not self._retried
-        self._stage = _Stage.ENDED
-        self._line.calls.discard(self)
+    def _close_record(self, error: BaileeError | None, now: float) -> None:
         reached = None
         if error is not None:
+            nothing_left = self._stage is _Stage.DIALLING and not self._retried
             reached = Reached.NOTHING if nothing_left else Reached.MAYBE
             _log.warning("call failed", call=self.id, code=error.code, detail=error.detail)
+        self._stage = _Stage.ENDED
+        self._line.calls.discard(self)
+        seconds = now - self._started
         self._line.journal.outcome(
             Outcome(
-                call=self.id,
-                at=self._started_at + (self._clock() - self._started),
-                status=self._status,
-                error=error.code if error is not None else None,
-                reached=reached,
-                sent=self._sent_bytes,
-                received=self._received_bytes,
-                seconds=round(self._clock() - self._started, 6),
+                self.id,
+                self._started_at + seconds,
+                self._status,
+                error.code if error is not None else None,
+                reached,
+                self._sent_bytes,
+                self._received_bytes,
+                round(seconds, 6),
             )
         )
 
-    def _own_headers(self) -> tuple[bytes, ...]:
-        own = b"Bailee-Call: " + self.id.encode("ascii") + b"\r\n"
-        if not self._dropped:
-            return (own,)
-        names = b", ".join(sorted(set(self._dropped)))[:_DROPPED_NAMES_LIMIT]
-        return (own, b"Bailee-Dropped: ", names, b"\r\n")
-
     def _rewritten(self, locating: list[tuple[str, str]]) -> list[bytes]:
         route = self._authorized.route
-        host = self._authorized.authenticated.received.host.decode("ascii")
+        host = self.received.host.decode("ascii")
         rewriter = Rewriter(
             origins=route.view.provider.origins,
             connection=route.connection,

@@ -143,15 +143,15 @@ class Session(asyncio.Protocol):
             self._paused = False
             self.transport.resume_reading()
 
-    def finish(self, *, keep: bool) -> None:
-        """The answer is complete; go on with the next request or close."""
+    def finish(self, *, keep: bool, now: float) -> None:
+        """The answer is complete at `now`; go on with the next request or close."""
         inbound = self._queue.popleft()
         self._exchange = None
         if not keep or self.draining or not inbound.complete:
             self._close(linger=not inbound.complete)
             return
         seconds = self._head_seconds if self._in_head else KEEP_ALIVE_SECONDS
-        self._deadline = self._clock() + seconds
+        self._deadline = now + seconds
         if self._queue:
             asyncio.get_running_loop().call_soon(self._begin_next)
         else:
@@ -172,7 +172,7 @@ class Session(asyncio.Protocol):
         )
         head_only = received is not None and received.method == "HEAD"
         self.send(problem_answer(error, call, close=close, head_only=head_only, more=more))
-        self.finish(keep=not close)
+        self.finish(keep=not close, now=self._clock())
 
     # --- deadlines and draining ---
 
@@ -233,7 +233,6 @@ class Session(asyncio.Protocol):
         if self._state is not _State.OPEN:
             self._throw_away(len(data))
             return
-        self._head_bytes += len(data)
         self._parse(data)
         if self._exchange is not None:
             if len(self._queue) > 1:
@@ -253,10 +252,10 @@ class Session(asyncio.Protocol):
             fault = cause if isinstance(cause, BaileeError) else MalformedRequest()
         except httptools.HttpParserError:
             fault = MalformedRequest("the request is not unambiguous HTTP/1.1")
-        if not self._in_head:
-            self._head_bytes = 0
-        elif self._head_bytes > HEAD_LIMIT:
-            fault = fault or HeadTooLarge()
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_LIMIT:
+                fault = fault or HeadTooLarge()
         if fault is not None:
             self._poison(fault)
 
@@ -316,6 +315,7 @@ class Session(asyncio.Protocol):
         self._reading = Inbound()
         self._target = b""
         self._pairs = []
+        self._head_bytes = 0
         if self._exchange is None:
             self._deadline = self._clock() + self._head_seconds
 

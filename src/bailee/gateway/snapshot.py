@@ -10,7 +10,7 @@ Every signed record is verified against the authority's public key before it is 
 write the database can't make a credential go elsewhere.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, cast
 
@@ -48,6 +48,7 @@ from bailee.model import (
 from bailee.policy.allowlist import Allowlist
 from bailee.policy.rules import CompiledRules, ProviderRules, compile_rules
 from bailee.providers.trust import trust_digest
+from bailee.signing.place import PlacePlan, plan_of
 from bailee.store.lookup import CallLookup, ConnectionRow, GrantRow, TokenRow
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.statements import (
@@ -61,6 +62,9 @@ CHECK_SECONDS: Final = 0.2
 GRACE_SECONDS: Final = 1.0
 ENTRIES_LIMIT: Final = 100_000
 """Tokens and accesses that are remembered; over it all are forgotten."""
+
+
+DECISIONS_LIMIT: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class ProviderView:
     trust_digest: bytes
     rules: ProviderRules
     headers: RequestHeaderPolicy
+    plan: PlacePlan
     reserved: frozenset[str]
     """Query parameters in which the credential stands."""
 
@@ -92,7 +97,8 @@ class Route:
     tenant: TenantId
     view: ProviderView
     origin: Origin
-    is_default_origin: bool
+    after_target: bytes
+    """What follows the request target: the version and the `Host` line."""
     pins: PinSet
     source: str
     egress: EgressId
@@ -128,6 +134,7 @@ class _Read:
     accesses: dict[tuple[CallerId, bytes], Access | None] = field(default_factory=dict)
     places: dict[bytes, TokenPlace | None] = field(default_factory=dict)
     allowlists: dict[CallerId, Allowlist] = field(default_factory=dict)
+    decisions: dict[Hashable, object] = field(default_factory=dict)
 
 
 class Snapshot:
@@ -191,6 +198,13 @@ class Snapshot:
             self.refresh()
         if now - self._read_at > self._bearable:
             raise self._failure
+
+    @property
+    def decisions(self) -> dict[Hashable, object]:
+        """What was decided at this revision: it is forgotten with everything else that was read."""
+        if len(self._read.decisions) >= DECISIONS_LIMIT:
+            self._read.decisions.clear()
+        return self._read.decisions
 
     def token(self, digest: bytes) -> TokenRow | None:
         """Find a token by its digest, live or not."""
@@ -333,7 +347,7 @@ class Snapshot:
             tenant=row.tenant,
             view=view,
             origin=origin,
-            is_default_origin=origin is view.provider.origins[0],
+            after_target=f" HTTP/1.1\r\nHost: {origin.authority}\r\n".encode("ascii"),
             pins=pins,
             source=source,
             egress=egress,
@@ -401,6 +415,7 @@ def make_view(provider: Provider) -> ProviderView:
         trust_digest=trust_digest(provider),
         rules=ProviderRules.of(provider.deny, provider.multiplexed),
         headers=RequestHeaderPolicy.of(provider.headers, placed),
+        plan=plan_of(provider.auth),
         reserved=frozenset(each.name for each in placements if each.place is Place.QUERY),
     )
 

@@ -1,7 +1,8 @@
 """An answer's head, read once and without doubt, and what of it is passed on."""
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from bailee.errors import AnswerMalformed
 from bailee.http.hop import LOCATING, answer_header_passes
@@ -17,8 +18,7 @@ _NAMES_REMEMBERED: Final = 1024
 _kinds: dict[bytes, int] = {}
 
 
-@dataclass(slots=True)
-class AnswerHead:
+class AnswerHead(msgspec.Struct):
     """What an answer's head says.
 
     `lines` are complete header lines to pass on, `locating` the headers with URLs in them, as

@@ -5,8 +5,9 @@ decided what they mean. What could mean two things is refused (RFC 9112, section
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from bailee.errors import ExpectationRefused, MalformedRequest, MethodRefused
 from bailee.model import RELAYED_METHODS
@@ -18,6 +19,9 @@ CHUNKED: Final = -1
 """The value of `body_length` for a chunked body of unknown length."""
 
 _HOST = re.compile(rb"[A-Za-z0-9\-._]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
+_HOSTS_REMEMBERED: Final = 1024
+_hosts_seen: set[bytes] = set()
+"""Valid values of Host that have been seen: clients send the same few."""
 _QUERY = re.compile(rb"[!$-~]*")
 """Visible ASCII but the double quote and the number sign: it can be passed on as it is."""
 _FRAMING_AND_SPECIAL = frozenset(
@@ -34,8 +38,7 @@ _FRAMING_AND_SPECIAL = frozenset(
 )
 
 
-@dataclass(slots=True)
-class Received:
+class Received(msgspec.Struct):
     """One request head as it came from a client, with one meaning.
 
     `headers` are the end-to-end headers in their order, as (lower-case name, name as sent, value);
@@ -95,8 +98,11 @@ def read_head(
         else:
             special[lower] = value
     host = special.get(b"host", b"")
-    if not _HOST.fullmatch(host):
-        raise MalformedRequest("exactly one valid Host header is required")
+    if host not in _hosts_seen:
+        if not _HOST.fullmatch(host):
+            raise MalformedRequest("exactly one valid Host header is required")
+        if len(_hosts_seen) < _HOSTS_REMEMBERED:
+            _hosts_seen.add(host)
     if b"upgrade" in special:
         raise MalformedRequest("upgrades are not relayed")
     if connection := special.get(b"connection"):
@@ -107,10 +113,10 @@ def read_head(
         query=query,
         host=host,
         headers=headers,
-        body_length=_body_length(special),
+        body_length=_body_length(special) if len(special) > 1 else 0,
         has_length=b"content-length" in special,
         keep_alive=keep_alive,
-        expects_continue=_expects_continue(special),
+        expects_continue=b"expect" in special and _expects_continue(special[b"expect"]),
         authorization=special.get(b"authorization"),
         token=special.get(b"bailee-token"),
     )
@@ -132,10 +138,7 @@ def _body_length(special: dict[bytes, bytes]) -> int:
     return int(length)
 
 
-def _expects_continue(special: dict[bytes, bytes]) -> bool:
-    expectation = special.get(b"expect")
-    if expectation is None:
-        return False
+def _expects_continue(expectation: bytes) -> bool:
     if expectation.lower() != b"100-continue":
         raise ExpectationRefused()
     return True

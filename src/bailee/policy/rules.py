@@ -45,27 +45,31 @@ def parse_rule(text: str) -> Rule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledRules:
-    """Rules ready to be matched against many paths."""
+    """Rules ready to be matched against many paths: one expression for each method."""
 
-    rules: tuple[tuple[Rule, re.Pattern[str]], ...]
+    rules: tuple[Rule, ...]
+    _by_method: dict[str, tuple[re.Pattern[str], tuple[Rule, ...]]]
 
     def find(self, method: str, path: str) -> Rule | None:
         """Find the first rule that matches, or None."""
-        reads = "GET" if method == "HEAD" else method
-        for rule, pattern in self.rules:
-            if (rule.method == "*" or rule.method in (method, reads)) and pattern.fullmatch(path):
-                return rule
-        return None
+        found = self._by_method.get(method)
+        if found is None:
+            return None
+        match = found[0].fullmatch(path)
+        return found[1][match.lastindex - 1] if match is not None and match.lastindex else None
 
 
 def compile_rules(rules: Iterable[Rule], *, ignore_case: bool = False) -> CompiledRules:
     """Compile rules in their order; with `ignore_case` case and a final slash do not count."""
-    compiled = []
-    for rule in rules:
-        pattern = (rule.pattern.rstrip("/") or "/") if ignore_case else rule.pattern
-        flags = re.IGNORECASE if ignore_case else 0
-        compiled.append((rule, re.compile(_expression(pattern), flags)))
-    return CompiledRules(tuple(compiled))
+    listed = tuple(rules)
+    by_method = {}
+    for method in RELAYED_METHODS:
+        covering = ("*", method, "GET") if method == "HEAD" else ("*", method)
+        chosen = tuple(rule for rule in listed if rule.method in covering)
+        if chosen:
+            expression = "|".join(f"({_expression(rule.pattern, ignore_case)})" for rule in chosen)
+            by_method[method] = re.compile(expression, re.IGNORECASE if ignore_case else 0), chosen
+    return CompiledRules(listed, by_method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,9 @@ def authorize(granted: CompiledRules, provider: ProviderRules, method: str, path
     """
     if granted.find(method, path) is None:
         return Deny("no grant of this caller allows this method and path")
-    loosest = unquote_to_bytes(path).decode("utf-8", "replace").rstrip("/") or "/"
+    loosest = path.rstrip("/") or "/"
+    if "%" in loosest:
+        loosest = unquote_to_bytes(loosest).decode("utf-8", "replace").rstrip("/") or "/"
     if denied := provider.deny.find(method, loosest):
         return Deny("the provider's rules deny this method and path", str(denied))
     if multiplexed := provider.multiplexed.find(method, loosest):
@@ -143,7 +149,9 @@ def _decode_unreserved(escape: re.Match[str]) -> str:
     return character if character in _UNRESERVED else escape.group(0).upper()
 
 
-def _expression(pattern: str) -> str:
+def _expression(pattern: str, loosely: bool) -> str:
+    if loosely:
+        pattern = pattern.rstrip("/") or "/"
     if pattern == "/":
         return "/"
     parts = []

@@ -18,7 +18,7 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -37,8 +37,7 @@ _PATH_SAFE = ":@!$&'()*+,="
 _AGAIN = "enter the credential again"
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """What has to be put into a request. It holds the credential: it is never logged or kept."""
 
     headers: bytes
@@ -121,7 +120,10 @@ def place(scheme: PlaceScheme, credential: Secret) -> Placed:
         CredentialClosed: The credential is not one of this scheme, or holds what can't stand in
             its place (control characters, non-ASCII in a header).
     """
-    plan = _plan(scheme)
+    return plan_of(scheme).place(credential)
+
+
+def _place(plan: "PlacePlan", credential: Secret) -> Placed:
     fields = _decode(credential)
     if len(fields) != plan.count:
         raise CredentialClosed("the credential's fields are not those of the scheme", _AGAIN)
@@ -183,7 +185,7 @@ def _value_fault(scheme: PlaceScheme, name: str, value: object) -> str | None:
         ord(char) < 32 or 127 <= ord(char) < 160 or 0xD800 <= ord(char) < 0xE000 for char in value
     ):
         return "holds a control character, perhaps a line break at its end"
-    plan = _plan(scheme)
+    plan = plan_of(scheme)
     if name in plan.ascii and not (value.isascii() and value.isprintable()):
         return "holds a character that is not ASCII"
     if name in plan.ascii and value != value.strip(" "):
@@ -196,7 +198,7 @@ def _value_fault(scheme: PlaceScheme, name: str, value: object) -> str | None:
 
 
 def _path_fault(scheme: PlaceScheme, fields: dict[str, str]) -> str | None:
-    plan = _plan(scheme)
+    plan = plan_of(scheme)
     if plan.path and _has_dot_segment(plan.path % fields):
         return "a dot segment would stand in the path"
     return None
@@ -206,7 +208,7 @@ def _path_fault(scheme: PlaceScheme, fields: dict[str, str]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class PlacePlan:
     """A scheme made ready: templates in `%(name)s` form, which `str` fills from a dict in C."""
 
     count: int
@@ -219,9 +221,14 @@ class _Plan:
     path: str
     path_fields: tuple[str, ...]
 
+    def place(self, credential: Secret) -> Placed:
+        """Put a credential into its places; see the function `place`."""
+        return _place(self, credential)
+
 
 @lru_cache(maxsize=4096)
-def _plan(scheme: PlaceScheme) -> _Plan:
+def plan_of(scheme: PlaceScheme) -> PlacePlan:
+    """Make a scheme ready, once."""
     of = {each: [p for p in scheme.placements if p.place is each] for each in Place}
     basic = of[Place.BASIC][0].value if of[Place.BASIC] else ""
     path = of[Place.PATH][0].value if of[Place.PATH] else ""
@@ -230,7 +237,7 @@ def _plan(scheme: PlaceScheme) -> _Plan:
         for each in of[Place.HEADER] + of[Place.PATH]
         for name in split_template(each.value)[1::2]
     }
-    return _Plan(
+    return PlacePlan(
         count=len(scheme.fields),
         ascii=tuple(sorted(ascii_fields)),
         headers="".join(f"{p.name}: {_percent(p.value)}\r\n" for p in of[Place.HEADER]),
@@ -260,7 +267,7 @@ def _decode(credential: Secret) -> dict[str, str]:
     raise CredentialClosed("the credential is not an object of strings", _AGAIN)
 
 
-def _basic(plan: _Plan, fields: dict[str, str]) -> bytes:
+def _basic(plan: PlacePlan, fields: dict[str, str]) -> bytes:
     for name in plan.user_fields:
         if ":" in fields[name]:
             raise CredentialClosed("the credential can't stand in its place", _AGAIN)
@@ -268,12 +275,12 @@ def _basic(plan: _Plan, fields: dict[str, str]) -> bytes:
     return b"Authorization: Basic " + b64encode(pair.encode("utf-8")) + b"\r\n"
 
 
-def _query(plan: _Plan, fields: dict[str, str]) -> bytes:
+def _query(plan: PlacePlan, fields: dict[str, str]) -> bytes:
     pairs = [f"{name}={quote(value % fields, safe='')}" for name, value in plan.query]
     return "&".join(pairs).encode("ascii")
 
 
-def _path(plan: _Plan, fields: dict[str, str]) -> bytes:
+def _path(plan: PlacePlan, fields: dict[str, str]) -> bytes:
     encoded = {}
     for name in plan.path_fields:
         value = fields[name]

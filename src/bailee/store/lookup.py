@@ -26,6 +26,7 @@ from bailee.model import (
     TokenId,
 )
 from bailee.secret import Secret
+from bailee.store.blob import as_bytes
 from bailee.store.engine import check_schema, connect, find_schema
 from bailee.store.grants import rules_from_json
 
@@ -150,7 +151,15 @@ class CallLookup:
         name, role, tenant, caller, expires_at, revoked_at, allow_from = row
         try:
             allowed = () if allow_from in (None, "[]") else tuple(json.loads(allow_from))
-            return TokenRow(name, Role(role), tenant, caller, expires_at, revoked_at, allowed)
+            return TokenRow(
+                name,
+                Role(role),
+                tenant,
+                caller,
+                float(expires_at),
+                _time(revoked_at),
+                allowed,
+            )
         except (ValueError, TypeError) as error:
             raise _damaged("token") from error
 
@@ -163,16 +172,18 @@ class CallLookup:
         key_id, trust_digest, ciphertext = row[8:]
         sealed = None
         if ciphertext is not None:
-            sealed = SealedCredential(name, version, key_id, trust_digest, ciphertext)
+            sealed = SealedCredential(
+                name, version, key_id, as_bytes(trust_digest), as_bytes(ciphertext)
+            )
         try:
             return ConnectionRow(
                 id=name,
                 tenant=tenant,
                 provider=provider,
                 subject=subject,
-                journal_key=Secret(journal_key),
+                journal_key=Secret(as_bytes(journal_key)),
                 state=ConnectionState(state),
-                version=version,
+                version=int(version),
                 egress=egress,
                 sealed=sealed,
             )
@@ -184,7 +195,9 @@ class CallLookup:
         rows = self._all(_GRANTS, (caller, connection))
         try:
             return [
-                GrantRow(name, rules_from_json(json.loads(allow)), expires_at, revoked_at)
+                GrantRow(
+                    name, rules_from_json(json.loads(allow)), _time(expires_at), _time(revoked_at)
+                )
                 for name, allow, expires_at, revoked_at in rows
             ]
         except (ValueError, TypeError, AttributeError) as error:
@@ -205,7 +218,7 @@ class CallLookup:
     def tenant_key(self, tenant: TenantId, key_id: str) -> tuple[Signed, bytes] | None:
         """Find a tenant's key pair: the signed public half and the wrapped private one."""
         row = self._one(_TENANT_KEY, (tenant, key_id))
-        return None if row is None else (Signed(row[0], row[1]), row[2])
+        return None if row is None else (_signed(row), as_bytes(row[2]))
 
     def close(self) -> None:
         """Close the database."""
@@ -231,7 +244,7 @@ class CallLookup:
 
     def _signed(self, statement: str, values: _Row) -> Signed | None:
         row = self._one(statement, values)
-        return None if row is None else Signed(row[0], row[1])
+        return None if row is None else _signed(row)
 
     def _one(self, statement: str, values: _Row) -> _Row | None:
         # fetchall, not fetchone: a statement left half-read keeps its snapshot of the database.
@@ -244,6 +257,14 @@ class CallLookup:
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", "closed")
             raise StoreUnavailable(f"the database does not answer ({name})") from error
+
+
+def _signed(row: _Row) -> Signed:
+    return Signed(as_bytes(row[0]), as_bytes(row[1]))
+
+
+def _time(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _damaged(kind: str) -> StoreUnavailable:

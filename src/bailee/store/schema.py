@@ -8,6 +8,8 @@ tenants.
 
 import sqlalchemy as sa
 
+from bailee.store.blob import Blob
+
 SCHEMA_REVISION = "0001"
 """The newest migration. Its digits are compared: higher is newer."""
 
@@ -41,7 +43,7 @@ def _text(name: str, *more: sa.schema.SchemaItem, null: bool = False) -> "sa.Col
 
 
 def _blob(name: str, null: bool = False) -> "sa.Column[bytes]":
-    return sa.Column(name, sa.LargeBinary, nullable=null)
+    return sa.Column(name, Blob, nullable=null)
 
 
 def _time(name: str, null: bool = False) -> "sa.Column[float]":

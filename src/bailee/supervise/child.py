@@ -98,6 +98,9 @@ class Child:
     ) -> None:
         self.role = role
         self._process = process
+        self._pidfd: int | None = None
+        with contextlib.suppress(ProcessLookupError):
+            self._pidfd = os.pidfd_open(process.pid)
         self._said = said
         self._control = control
 
@@ -121,6 +124,9 @@ class Child:
         """Wait for its end and say how it ended: `exit 0` or `SIGKILL`."""
         code = await self._process.wait()
         self._control.close()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
         return f"exit {code}" if code >= 0 else signal.Signals(-code).name
 
     def drain(self) -> None:
@@ -129,9 +135,10 @@ class Child:
             self._control.write(DRAIN)
 
     def kill(self) -> None:
-        """End it now."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        """End it now. By descriptor, so that no process that got its number later is hit."""
+        if self._pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     async def leave(self, seconds: float) -> bool:
         """Drain it, and kill it after the deadline; False if it had to be killed."""

@@ -17,7 +17,7 @@ from bailee.supervise.logs import configure_logs
 from bailee.supervise.plan import Place, make_plan
 from bailee.supervise.slot import DRAIN_SECONDS, Slot
 from bailee.supervise.sockets import open_listeners
-from bailee.supervise.users import hold_database
+from bailee.supervise.users import hold_database, role_users
 
 log = structlog.get_logger()
 ROLE_NAMES = tuple(role.name for role in ROLES)
@@ -66,10 +66,10 @@ class Supervisor:
         with contextlib.ExitStack() as held:
             alone = self._roles[0].name if len(self._roles) == 1 else None
             held.callback(DirectoryLock(settings.base, alone).close)
-            if any(place.launch.user for place in (plan := self._plan(settings))):
+            if role_users(settings):
                 held.callback(hold_database(settings.store.path).close)
             held.callback(self._close)
-            for place in plan:
+            for place in self._plan(settings):
                 self._slots.extend(_open(place))
             asyncio.run(self._serve())
         return 0

@@ -8,8 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from bailee.errors import StoreUnavailable
-from bailee.model import ConnectionId, ConnectionState, ProviderId, Role
-from bailee.store import callers, connections, grants, tokens
+from bailee.model import (
+    ConnectionId,
+    ConnectionState,
+    ProviderId,
+    Role,
+    SealedCredential,
+    Signed,
+)
+from bailee.store import callers, connections, grants, providers, tokens
 from bailee.store.engine import Store, migrate, sqlite_path
 from bailee.store.lookup import CallLookup
 from contract.store import rows
@@ -165,6 +172,9 @@ def test_a_database_that_was_replaced_is_read(
     ("damage", "read"),
     [
         ("UPDATE callers SET allow_from = 'not json'", lambda reads: reads.token(rows.DIGEST)),
+        ("UPDATE tokens SET expires_at = 'x'", lambda reads: reads.token(rows.DIGEST)),
+        ("UPDATE grants SET revoked_at = 'x'", lambda reads: reads.grants(CALLER, CONNECTION)),
+        ("UPDATE connections SET version = 'x'", lambda reads: reads.connection(CONNECTION)),
         ("UPDATE grants SET allow = '[1, 2]'", lambda reads: reads.grants(CALLER, CONNECTION)),
         ("UPDATE connections SET state = 'x'", lambda reads: reads.connection(CONNECTION)),
     ],
@@ -179,3 +189,19 @@ def test_a_damaged_row_is_unavailable(
         conn.execute(sa.text("PRAGMA ignore_check_constraints = OFF"))
     with pytest.raises(StoreUnavailable, match="damaged"):
         read(lookup)
+
+
+def test_text_in_a_column_of_bytes_stays_bytes(seeded: Store, lookup: CallLookup) -> None:
+    """What SQL functions turned into text, or into a number, is bytes that fit no signature."""
+    with seeded.write() as conn:
+        conn.execute(sa.text("UPDATE providers SET payload = replace(payload, '2', '3')"))
+        conn.execute(sa.text("UPDATE tenant_keys SET signature = 7, wrapped_private = 'x'"))
+        conn.execute(sa.text("UPDATE sealed_versions SET ciphertext = 'x', trust_digest = 'y'"))
+        stored = providers.newest(conn, PROVIDER)
+    assert stored is not None
+    assert stored.signed.payload == b"provider 3"
+    assert lookup.provider(PROVIDER) == Signed(b"provider 3", b"signature of provider 2")
+    assert lookup.tenant_key(TENANT, "key_a") == (Signed(b"key", b""), b"x")
+    found = lookup.connection(CONNECTION)
+    assert found is not None
+    assert found.sealed == SealedCredential(CONNECTION, 1, "key_a", b"y", b"x")

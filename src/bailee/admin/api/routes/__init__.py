@@ -1,0 +1,1 @@
+"""One file a kind of thing. Routes read forms, call `manage`, and write what it returned."""

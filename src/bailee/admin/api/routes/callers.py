@@ -1,0 +1,57 @@
+"""Callers: programs that may ask for calls."""
+
+from fastapi import APIRouter
+
+from bailee.admin.api import render
+from bailee.admin.api.desk import AtDesk
+from bailee.admin.api.forms import NewCaller
+from bailee.manage import callers as manage
+from bailee.manage.tokens import DAY_SECONDS
+from bailee.store.callers import StoredCaller
+
+router = APIRouter(prefix="/v1/callers")
+
+
+@router.post("", status_code=201)
+def add_caller(desk: AtDesk, form: NewCaller) -> render.Json:
+    """Add a caller. Its token is in this answer and nowhere else, ever."""
+    with desk.change("caller.add", form.name) as change:
+        added = manage.add(
+            desk.store,
+            desk.tenant,
+            form.name,
+            desk.now,
+            allow_from=form.allow_from,
+            seconds=form.token_days * DAY_SECONDS,
+        )
+        change.target = added.caller.id
+        change.detail |= {"name": added.caller.name, "token": added.token.token.id}
+    issued = added.token.token
+    return {
+        **render.caller(StoredCaller(added.caller, issued.created_at)),
+        "token": added.token.text.reveal().decode("ascii"),
+        "token_id": issued.id,
+        "expires_at": issued.expires_at,
+    }
+
+
+@router.get("")
+def list_callers(desk: AtDesk, after: str | None = None, limit: int = 100) -> render.Json:
+    """List callers, revoked ones too."""
+    page = manage.page(desk.store, desk.tenant, after=after, limit=limit)
+    return render.listed([render.caller(each) for each in page], limit)
+
+
+@router.get("/{caller}")
+def show_caller(desk: AtDesk, caller: str) -> render.Json:
+    """Show a caller by its id, or a live one by its name."""
+    return render.caller(manage.show(desk.store, desk.tenant, caller))
+
+
+@router.delete("/{caller}")
+def revoke_caller(desk: AtDesk, caller: str) -> render.Json:
+    """Revoke a caller by its id or name, with its tokens and grants."""
+    with desk.change("caller.revoke", caller) as change:
+        revoked = manage.revoke(desk.store, desk.tenant, caller, desk.now)
+        change.target = revoked.caller.id
+    return render.caller(revoked)

@@ -1,0 +1,116 @@
+"""The admin API as the commands use it: JSON in and out, errors as our own errors."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from bailee.cli.wire import SECONDS, Answer, Place, Unreachable, ask
+from bailee.errors import (
+    AdminUnreachable,
+    BadInput,
+    BaileeError,
+    InternalError,
+    Unauthenticated,
+)
+from bailee.secret import Secret
+
+PAGE_LIMIT = 500
+_ERRORS = {error.code: error for error in BaileeError.__subclasses__()}
+
+
+class AdminApi:
+    """A client of the admin API at one place, with one token."""
+
+    def __init__(self, place: Place, token: Secret) -> None:
+        self.place = place
+        self._token = token
+
+    def __repr__(self) -> str:
+        return f"AdminApi({self.place})"
+
+    def read(self, path: str, seconds: float = SECONDS, **query: str | int | None) -> Any:
+        """GET a document; query parameters that are None are left out.
+
+        Raises:
+            BaileeError: What the admin API answered, or AdminUnreachable.
+        """
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._ask("GET", path + ("?" + urlencode(given) if given else ""), None, seconds)
+
+    def pages(self, path: str, **query: str | None) -> Iterator[dict[str, Any]]:
+        """GET a list, page by page."""
+        after: str | None = None
+        while True:
+            page = self.read(path, after=after, limit=PAGE_LIMIT, **query)
+            yield from page["items"]
+            after = page.get("next")
+            if after is None:
+                return
+
+    def send(self, path: str, document: Mapping[str, object]) -> Any:
+        """POST a document and return the answer's."""
+        return self._ask("POST", path, document)
+
+    def remove(self, path: str) -> Any:
+        """DELETE what is at the path."""
+        return self._ask("DELETE", path, None)
+
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        document: Mapping[str, object] | None,
+        seconds: float = SECONDS,
+    ) -> Any:
+        try:
+            bearer = self._token.reveal().decode("ascii")
+        except UnicodeDecodeError:
+            raise BadInput("the operator token holds characters that no token has") from None
+        headers = {"Authorization": f"Bearer {bearer}", "Accept": "application/json"}
+        body = None
+        if document is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(document).encode("ascii")
+        try:
+            answer = ask(self.place, method, target, headers, body, seconds)
+        except Unreachable as error:
+            raise AdminUnreachable(
+                f"the admin API at {self.place} can't be reached: {error}",
+                "start it with 'bailee serve', or set BAILEE_URL",
+            ) from None
+        if not 200 <= answer.status < 300:
+            raise _error(answer)
+        return _document(answer)
+
+
+def segment(text: str) -> str:
+    """Encode what a person typed as one segment of a path."""
+    if text in ("", ".", ".."):
+        raise BadInput("an id or a name is missing")
+    return quote(text, safe="")
+
+
+def _document(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.body) if answer.body else {}
+    except ValueError:
+        raise InternalError("the admin API's answer is not JSON", "is BAILEE_URL right?") from None
+
+
+def _error(answer: Answer) -> BaileeError:
+    """Turn a problem document back into the error that it was made of."""
+    try:
+        document = json.loads(answer.body)
+        code = document["code"]
+        detail, hint = str(document.get("detail", "")), str(document.get("hint", ""))
+    except (ValueError, KeyError, TypeError):
+        return InternalError(
+            f"the admin API answered {answer.status} without a reason", "is BAILEE_URL right?"
+        )
+    if code == Unauthenticated.code:
+        return Unauthenticated(
+            "the admin API refused the operator token",
+            "set BAILEE_TOKEN to a live operator token, as in DIR/operator.token",
+        )
+    return _ERRORS.get(code, InternalError)(detail, hint)

@@ -1,0 +1,152 @@
+"""Learning pins: ask the keeper to look, wait, and believe only what it signed."""
+
+import time
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from bailee.cli.admin_api import AdminApi, segment
+from bailee.errors import BadInput, BaileeError, InternalError, ProviderUnreachable, TrustBroken
+from bailee.model import JobId, Pin, PinSet, ProviderId, SeenCertificate
+from bailee.policy.pin import format_pin
+from bailee.vault.authority import AuthorityVerifier
+from bailee.vault.statements import rebuilt_job_result, verified_job_result
+
+KIND = "learn_pin"
+WAIT_SECONDS = 20
+DEADLINE_SECONDS = 90.0
+SEEN_COLUMNS = ("role", "subject", "issuer", "key", "not_after", "pin")
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The verified chain of one origin as the keeper signed it, the leaf first."""
+
+    provider: str
+    origin: str
+    chain: tuple[SeenCertificate, ...]
+
+
+def learn_chain(
+    admin: AdminApi,
+    verifier: AuthorityVerifier,
+    provider: str,
+    origin: str | None,
+    egress: str | None,
+) -> Learned:
+    """Ask for a look at an origin's chain and wait for it, for at most 90 seconds.
+
+    Raises:
+        BaileeError: What the admin API answered, or why the keeper could not look.
+        TrustBroken: The result is not signed by the authority, or answers another question.
+    """
+    arguments = {"provider": provider} | ({} if origin is None else {"origin": origin})
+    asked = admin.send("/v1/jobs", {"kind": KIND, "arguments": arguments, "egress": egress})
+    job = _wait(admin, str(asked["id"]))
+    if job["state"] == "failed":
+        raise _failure(job.get("error") or {})
+    return _verified(verifier, job, provider, origin)
+
+
+def approved_set(
+    learned: Learned,
+    wanted: Sequence[Pin],
+    spare: Sequence[Pin],
+    danger_no_backup: bool,
+    serial: int,
+) -> PinSet:
+    """Make the pin set that is to be signed.
+
+    Raises:
+        BadInput: A wanted pin is not in the chain, or a backup is.
+    """
+    seen = {certificate.pin for certificate in learned.chain}
+    for pin in wanted:
+        if pin not in seen:
+            raise BadInput(
+                f"{format_pin(pin)} is not in the verified chain just seen: nothing was approved",
+                "approve a pin of the chain; if none is the one you know, this may be a fake API",
+            )
+    for pin in spare:
+        if pin in seen:
+            raise BadInput(
+                f"{format_pin(pin)} is in the present chain: it is no backup",
+                "a backup is the pin of a key that is not in use yet",
+            )
+    if spare and danger_no_backup:
+        raise BadInput("--danger-no-backup contradicts --backup")
+    pins = tuple(dict.fromkeys((*wanted, *spare)))
+    return PinSet(ProviderId(learned.provider), learned.origin, serial, pins, not spare)
+
+
+def seen_row(certificate: SeenCertificate) -> dict[str, Any]:
+    """Describe a certificate for people and for JSON."""
+    return {
+        "role": certificate.role,
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "key": certificate.key,
+        "not_before": certificate.not_before,
+        "not_after": certificate.not_after,
+        "pin": format_pin(certificate.pin),
+    }
+
+
+def advise(learned: Learned) -> Iterator[str]:
+    """Say which pins would be good ones."""
+    leaf = learned.chain[0]
+    yield ""
+    yield "compare these pins with what the provider publishes, or look from another network"
+    yield "leaf pin: stops every other key; approve a new one when the provider changes its key:"
+    yield f"  --approve {format_pin(leaf.pin)}"
+    for certificate in learned.chain[1:]:
+        if certificate.role == "issuer":
+            yield "issuer pin: outlives new leaf keys; does not stop a mis-issuance by this CA:"
+            yield f"  --approve {format_pin(certificate.pin)}"
+    yield "add --backup with the pin of a key that is not in use yet"
+
+
+def _wait(admin: AdminApi, id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    path = f"/v1/jobs/{segment(id)}"
+    while time.monotonic() < deadline:
+        job: dict[str, Any] = admin.read(path, seconds=WAIT_SECONDS + 15.0, wait=WAIT_SECONDS)
+        if job["state"] in ("done", "failed"):
+            return job
+    raise ProviderUnreachable(
+        f"no keeper did the job within {DEADLINE_SECONDS:g} seconds",
+        "does a keeper run that can dial from the egress address? see 'bailee doctor'",
+    )
+
+
+def _failure(error: dict[str, Any]) -> BaileeError:
+    known = {each.code: each for each in BaileeError.__subclasses__()}
+    kind = known.get(str(error.get("code")), InternalError)
+    return kind(str(error.get("detail", "")), str(error.get("hint", "")))
+
+
+def _verified(
+    verifier: AuthorityVerifier, job: dict[str, Any], provider: str, origin: str | None
+) -> Learned:
+    try:
+        mark = b64decode(job["result_signature"], validate=True)
+        signed = rebuilt_job_result(
+            JobId(job["id"]), job["kind"], job["arguments"], job["result"], mark
+        )
+    except (KeyError, TypeError, ValueError):
+        raise TrustBroken("the job's result is not signed, or can't be read") from None
+    result = verified_job_result(verifier, signed, expected=JobId(job["id"]))
+    named = result.arguments.get("origin", "")
+    same = result.kind == KIND and result.arguments.get("provider") == provider
+    if not same or (origin is not None and named != origin):
+        raise TrustBroken("the job's result answers another question than the one asked")
+    try:
+        chain = msgspec.convert(result.result["chain"], tuple[SeenCertificate, ...])
+    except (KeyError, msgspec.ValidationError):
+        raise TrustBroken("the job's result is not of the form that this version knows") from None
+    if not chain:
+        raise TrustBroken("the job's result has no certificate")
+    return Learned(provider, str(result.result.get("origin", named)), chain)

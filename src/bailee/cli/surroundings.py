@@ -1,0 +1,128 @@
+"""Where a command works: the configuration, the admin API, and the tokens for both."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bailee.cli.admin_api import AdminApi
+from bailee.cli.output import warn
+from bailee.cli.wire import Place, parse_place
+from bailee.config import Settings, load
+from bailee.errors import BadInput, ConfigInvalid, TrustBroken
+from bailee.secret import Secret
+from bailee.vault.authority import AuthorityVerifier
+
+DEFAULT_ADMIN = Place("http", "127.0.0.1", 8702)
+DEFAULT_CALLS = Place("http", "127.0.0.1", 8700)
+OPERATOR_TOKEN_FILE = "operator.token"
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def config_option(command: _Command) -> _Command:
+    """Give a command `--config` as the parameter `config`: a path, or None."""
+    return click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="BAILEE_CONFIG",
+        help="The vault's bailee.toml (or BAILEE_CONFIG).",
+    )(command)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the options and the environment say."""
+
+    settings: Settings | None
+
+    @classmethod
+    def read(cls, config: Path | None) -> "Surroundings":
+        """Load the configuration, if one is named.
+
+        Raises:
+            ConfigInvalid: It has faults.
+        """
+        return cls(None if config is None else load(config, os.environ))
+
+    @property
+    def admin_place(self) -> Place:
+        """Where the admin API is: BAILEE_URL, else the config's, else the default."""
+        if url := os.environ.get("BAILEE_URL"):
+            return parse_place(url, "BAILEE_URL")
+        if self.settings is not None:
+            return Place("http", *self.settings.admin.listen)
+        return DEFAULT_ADMIN
+
+    @property
+    def calls_place(self) -> Place:
+        """Where the gateway is: BAILEE_CALLS_URL, else the config's, else the default."""
+        if url := os.environ.get("BAILEE_CALLS_URL"):
+            return parse_place(url, "BAILEE_CALLS_URL")
+        if self.settings is not None:
+            return Place("http", *self.settings.gateway.listen)
+        return DEFAULT_CALLS
+
+    def admin(self) -> AdminApi:
+        """Make the admin API's client with the operator's token.
+
+        Raises:
+            BadInput: There is no token, or BAILEE_URL is not a URL.
+        """
+        place = self.admin_place
+        if place.scheme == "http" and not _is_loopback(place.host):
+            warn(f"the operator token goes to {place} over plain HTTP")
+        return AdminApi(place, self._operator_token())
+
+    def verifier(self) -> AuthorityVerifier:
+        """Return the authority's public half, of the config or BAILEE_AUTHORITY.
+
+        Raises:
+            TrustBroken: Neither names one: nothing that the admin API answers could be believed.
+            BadInput: It is not of the right form.
+        """
+        if self.settings is not None:
+            return AuthorityVerifier(self.settings.vault.authority)
+        if public := os.environ.get("BAILEE_AUTHORITY"):
+            return AuthorityVerifier(public)
+        raise TrustBroken(
+            "the authority's public half is not known, so that no record can be verified",
+            "give --config, or set BAILEE_AUTHORITY to [vault] authority of bailee.toml",
+        )
+
+    def require_settings(self, why: str) -> Settings:
+        """Return the settings for a command that can't do without.
+
+        Raises:
+            ConfigInvalid: No configuration is named; `why` says what it is needed for.
+        """
+        if self.settings is None:
+            raise ConfigInvalid(
+                f"{why} needs the configuration of the vault",
+                "give --config DIR/bailee.toml, or set BAILEE_CONFIG",
+            )
+        return self.settings
+
+    def _operator_token(self) -> Secret:
+        if token := os.environ.get("BAILEE_TOKEN"):
+            return Secret(token.strip().encode("utf-8"))
+        if self.settings is None:
+            raise BadInput(
+                "there is no operator token",
+                "set BAILEE_TOKEN, or give --config of a vault on this machine",
+            )
+        path = self.settings.base / OPERATOR_TOKEN_FILE
+        try:
+            return Secret(path.read_bytes().strip())
+        except OSError as error:
+            raise BadInput(
+                f"{path} can't be read: {(error.strerror or 'unknown').lower()}",
+                "set BAILEE_TOKEN to an operator token",
+            ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host == "::1" or host.startswith("127.")
