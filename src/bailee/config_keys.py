@@ -59,7 +59,7 @@ def path(given: object) -> str:
 
 
 def root_key(given: object) -> str:
-    """Where the root key is. The value is not repeated: someone may have put the key itself here."""
+    """Where the root key is. Its value is never repeated: it may be the key itself."""
     if not text(given).removeprefix("file:") or not text(given).startswith("file:"):
         raise ValueError("must be `file:` and the path of the root key")
     return text(given)

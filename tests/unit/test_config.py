@@ -28,7 +28,7 @@ def faults(directory: Path, text: str, environ: dict[str, str] | None = None) ->
 
 
 def test_load_when_all_but_the_authority_is_absent(tmp_path: Path) -> None:
-    """Every setting but the authority has a default, and relative paths are relative to the file."""
+    """Every setting but the authority has a default; paths are relative to the file."""
     settings = load(written(tmp_path, MINIMAL), {})
     assert settings.base == tmp_path
     assert settings.vault.root_key == "file:root.key"

@@ -1,11 +1,20 @@
 """The journal's side of the store: where every role makes its chains known."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from bailee.errors import Conflict, NotFound, StoreUnavailable
+import structlog
+
+from bailee.errors import BaileeError, Conflict, NotFound, StoreUnavailable
+from bailee.journal.writer import Journal
 from bailee.store.chains import ChainRows
 from bailee.store.engine import Store
+
+HEAD_STORE_SECONDS: Final = 0.5
+"""How often a chain's head is stored: promised is at most one second (R43)."""
+_log = structlog.get_logger()
 
 
 class StoreChains:
@@ -47,6 +56,16 @@ class StoreChains:
         """
         with _translated():
             self._rows.close(chain, seq, hash, at)
+
+
+async def store_heads_forever(journal: Journal) -> None:
+    """Store the head of a journal in a thread, again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(HEAD_STORE_SECONDS)
+        try:
+            await asyncio.to_thread(journal.store_head)
+        except BaileeError as failure:
+            _log.error("the journal's head is not stored", code=failure.code, detail=failure.detail)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from bailee.errors import (
 from bailee.secret import Secret
 
 PAGE_LIMIT = 500
+_NO_QUERY: Mapping[str, str | int | None] = {}
 _ERRORS = {error.code: error for error in BaileeError.__subclasses__()}
 
 
@@ -29,7 +30,9 @@ class AdminApi:
     def __repr__(self) -> str:
         return f"AdminApi({self.place})"
 
-    def read(self, path: str, seconds: float = SECONDS, **query: str | int | None) -> Any:
+    def read(
+        self, path: str, query: Mapping[str, str | int | None] = _NO_QUERY, seconds: float = SECONDS
+    ) -> Any:
         """GET a document; query parameters that are None are left out.
 
         Raises:
@@ -42,7 +45,7 @@ class AdminApi:
         """GET a list, page by page."""
         after: str | None = None
         while True:
-            page = self.read(path, after=after, limit=PAGE_LIMIT, **query)
+            page = self.read(path, {"after": after, "limit": PAGE_LIMIT, **query})
             yield from page["items"]
             after = page.get("next")
             if after is None:

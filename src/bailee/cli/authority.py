@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from bailee.config import Settings
 from bailee.manage import tenants
-from bailee.model import Signed
 from bailee.store.engine import Store
 from bailee.vault.authority import Authority, AuthorityVerifier
 from bailee.vault.backends import open_root_key
@@ -43,35 +42,3 @@ def signing_desk(settings: Settings) -> Iterator[SigningDesk]:
         yield SigningDesk(store, authority, verifier)
     finally:
         store.close()
-
-
-def statement(signed: Signed) -> dict[str, str]:
-    """Write a signed statement as the admin API takes it."""
-    from base64 import b64encode
-
-    return {
-        "payload": b64encode(signed.payload).decode("ascii"),
-        "signature": b64encode(signed.signature).decode("ascii"),
-    }
-
-
-def read_statement(document: dict[str, object]) -> Signed:
-    """Read a signed statement as the admin API gives it; nothing is verified yet.
-
-    Raises:
-        TrustBroken: It is not there, or not base64.
-    """
-    import binascii
-    from base64 import b64decode
-
-    from bailee.errors import TrustBroken
-
-    try:
-        payload, signature = (
-            b64decode(str(document[name] or ""), validate=True) for name in ("payload", "signature")
-        )
-    except (KeyError, binascii.Error, ValueError):
-        raise TrustBroken("the admin API answered with a record that can't be read") from None
-    if not payload:
-        raise TrustBroken("the admin API answered without a signed record")
-    return Signed(payload, signature)

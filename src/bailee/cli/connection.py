@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from bailee.cli.admin_api import AdminApi, segment
-from bailee.cli.authority import read_statement
 from bailee.cli.output import Form, output_option, say, show_row, show_rows
+from bailee.cli.statements import read_statement
 from bailee.cli.surroundings import Surroundings, config_option
 
 COLUMNS = ("id", "provider", "subject", "state", "version", "egress", "created_at")
@@ -134,7 +134,7 @@ def _seal(
     Returns:
         The members of a sealed version, as the admin API takes them.
     """
-    from bailee.errors import ProviderNotApproved
+    from bailee.errors import ProviderNotApproved, TrustBroken
     from bailee.model import ProviderId, SealContext
     from bailee.providers.trust import trust_digest
     from bailee.signing.place import parse_credential
@@ -142,6 +142,11 @@ def _seal(
     from bailee.vault.statements import verified_provider, verified_tenant_key
 
     record = admin.read(f"/v1/providers/{segment(provider)}")
+    if record.get("state") == "broken":
+        raise TrustBroken(
+            f"the record of {provider} is not signed by the authority",
+            "find out who can write the database, then approve the provider again",
+        )
     if not record.get("payload"):
         raise ProviderNotApproved(
             f"{provider} is not approved", f"approve it with 'bailee provider approve {provider}'"

@@ -33,7 +33,8 @@ def list_(config: Path | None, form: Form) -> None:
 @output_option
 def add(name: str, config: Path | None, form: Form) -> None:
     """Publish the address of the [[egress]] section NAME of the configuration."""
-    from bailee.cli.authority import signing_desk, statement
+    from bailee.cli.authority import signing_desk
+    from bailee.cli.statements import statement
     from bailee.egress.address import is_local
     from bailee.manage.ids import new_id
     from bailee.model import EgressAddress, EgressId, EgressState
@@ -61,7 +62,8 @@ def add(name: str, config: Path | None, form: Form) -> None:
 @output_option
 def retire(name: str, config: Path | None, form: Form) -> None:
     """Retire an address (its name or id): calls of its connections stop at once."""
-    from bailee.cli.authority import signing_desk, statement
+    from bailee.cli.authority import signing_desk
+    from bailee.cli.statements import statement
     from bailee.manage import egress as addresses
     from bailee.model import EgressState
     from bailee.vault.statements import sign_egress_address

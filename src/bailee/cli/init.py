@@ -1,6 +1,7 @@
 """`bailee init`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,7 +37,7 @@ def init(directory: Path, egress: tuple[str, ...], public: tuple[str, ...], form
                 f"egress {entry.name}: {entry.bind} is not an address of this machine",
                 "calls answer 503 until it is; no other address is used in its place",
             )
-    row = {
+    row: dict[str, Any] = {
         "directory": str(made.directory),
         "config": str(made.config),
         "root_key": str(made.directory / "root.key"),

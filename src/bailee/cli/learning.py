@@ -4,14 +4,14 @@ import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from bailee.cli.admin_api import AdminApi, segment
 from bailee.errors import BadInput, BaileeError, InternalError, ProviderUnreachable, TrustBroken
 from bailee.model import JobId, Pin, PinSet, ProviderId, SeenCertificate
-from bailee.policy.pin import format_pin
+from bailee.policy.pin import format_pin, parse_pin
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.statements import rebuilt_job_result, verified_job_result
 
@@ -28,6 +28,35 @@ class Learned:
     provider: str
     origin: str
     chain: tuple[SeenCertificate, ...]
+
+
+class _SeenCertificate(msgspec.Struct, frozen=True):
+    subject: str
+    issuer: str
+    pin: str
+    key: str
+    not_before: float
+    not_after: float
+    role: Literal["leaf", "issuer", "root"]
+
+    def certificate(self) -> SeenCertificate:
+        return SeenCertificate(
+            subject=self.subject,
+            issuer=self.issuer,
+            pin=parse_pin(self.pin),
+            key=self.key,
+            not_before=self.not_before,
+            not_after=self.not_after,
+            role=self.role,
+        )
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """The result of a `learn_pin` job."""
+
+    provider: str
+    origin: str
+    chain: list[_SeenCertificate]
 
 
 def learn_chain(
@@ -55,7 +84,6 @@ def approved_set(
     learned: Learned,
     wanted: Sequence[Pin],
     spare: Sequence[Pin],
-    danger_no_backup: bool,
     serial: int,
 ) -> PinSet:
     """Make the pin set that is to be signed.
@@ -76,8 +104,6 @@ def approved_set(
                 f"{format_pin(pin)} is in the present chain: it is no backup",
                 "a backup is the pin of a key that is not in use yet",
             )
-    if spare and danger_no_backup:
-        raise BadInput("--danger-no-backup contradicts --backup")
     pins = tuple(dict.fromkeys((*wanted, *spare)))
     return PinSet(ProviderId(learned.provider), learned.origin, serial, pins, not spare)
 
@@ -113,7 +139,7 @@ def _wait(admin: AdminApi, id: str) -> dict[str, Any]:
     deadline = time.monotonic() + DEADLINE_SECONDS
     path = f"/v1/jobs/{segment(id)}"
     while time.monotonic() < deadline:
-        job: dict[str, Any] = admin.read(path, seconds=WAIT_SECONDS + 15.0, wait=WAIT_SECONDS)
+        job: dict[str, Any] = admin.read(path, {"wait": WAIT_SECONDS}, WAIT_SECONDS + 15.0)
         if job["state"] in ("done", "failed"):
             return job
     raise ProviderUnreachable(
@@ -139,14 +165,13 @@ def _verified(
     except (KeyError, TypeError, ValueError):
         raise TrustBroken("the job's result is not signed, or can't be read") from None
     result = verified_job_result(verifier, signed, expected=JobId(job["id"]))
-    named = result.arguments.get("origin", "")
-    same = result.kind == KIND and result.arguments.get("provider") == provider
-    if not same or (origin is not None and named != origin):
+    if result.kind != KIND or result.arguments.get("provider") != provider:
         raise TrustBroken("the job's result answers another question than the one asked")
     try:
-        chain = msgspec.convert(result.result["chain"], tuple[SeenCertificate, ...])
-    except (KeyError, msgspec.ValidationError):
+        seen = msgspec.convert(result.result, _Seen)
+        chain = tuple(each.certificate() for each in seen.chain)
+    except (msgspec.ValidationError, BadInput):
         raise TrustBroken("the job's result is not of the form that this version knows") from None
-    if not chain:
-        raise TrustBroken("the job's result has no certificate")
-    return Learned(provider, str(result.result.get("origin", named)), chain)
+    if not chain or seen.provider != provider or origin not in (None, seen.origin):
+        raise TrustBroken("the job's result answers another question than the one asked")
+    return Learned(provider, seen.origin, chain)

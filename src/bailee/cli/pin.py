@@ -6,16 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
-from bailee.cli.authority import signing_desk, statement
-from bailee.cli.learning import SEEN_COLUMNS, Learned, advise, approved_set, learn_chain, seen_row
-from bailee.cli.output import Form, output_option, print_json, say, show_row, show_rows, warn
+from bailee.cli.output import Form, output_option, print_json, say, show_row, show_rows
 from bailee.cli.surroundings import Surroundings, config_option
-from bailee.errors import BadInput, Conflict, NotFound, TrustBroken
-from bailee.manage import pins as pin_sets
-from bailee.manage import providers
-from bailee.model import Pin, PinSet, ProviderId
-from bailee.policy.pin import format_pin, parse_pin
-from bailee.vault.statements import sign_pin_set
+from bailee.model import ProviderId
+from bailee.policy.pin import parse_pin
 
 FIELDS = ("provider", "origin", "serial", "pins", "danger_no_backup")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -118,23 +112,19 @@ def retire(
     form: Form,
 ) -> None:
     """Approve a pin set without PIN, in the place of the present one."""
-    gone = parse_pin(pin)
+    from bailee.cli.pin_approval import retire_pin
+
     surroundings = Surroundings.read(config)
     settings = surroundings.require_settings("retiring a pin")
-    admin = surroundings.admin()
-    with signing_desk(settings) as desk:
-        approved = providers.show(desk.store, desk.verifier, ProviderId(provider)).approved
-        found = None if approved is None else approved.origin(origin)
-        if found is None:
-            raise NotFound(f"{provider} has no such approved origin")
-        standing = pin_sets.show(desk.store, desk.verifier, ProviderId(provider), found.name)
-        if standing.pins is None:
-            raise TrustBroken("the present pin set is not signed by the authority")
-        left = _without(standing.pins, gone, danger_no_backup)
-        answer = admin.send(
-            f"/v1/providers/{provider}/pins", statement(sign_pin_set(desk.authority, left))
-        )
-    show_row(form, _row(left, answer), FIELDS)
+    row = retire_pin(
+        surroundings.admin(),
+        settings,
+        ProviderId(provider),
+        origin,
+        parse_pin(pin),
+        danger_no_backup=danger_no_backup,
+    )
+    show_row(form, row, FIELDS)
 
 
 def _learn(
@@ -147,17 +137,18 @@ def _learn(
     egress: str | None,
     form: Form,
 ) -> None:
-    wanted, spare = [parse_pin(each) for each in approve], [parse_pin(each) for each in backup]
-    if not wanted and (spare or danger_no_backup):
-        raise BadInput("--backup and --danger-no-backup go with --approve")
-    if wanted:
-        surroundings.require_settings("approving a pin")
-        if not spare and not danger_no_backup:
-            raise _no_backup()
-    learned = learn_chain(surroundings.admin(), surroundings.verifier(), provider, origin, egress)
+    from bailee.cli.learning import SEEN_COLUMNS, advise, learn_chain, seen_row
+    from bailee.cli.pin_approval import Wanted, approve_pins
+
+    wanted = Wanted.parse(approve, backup, danger_no_backup)
+    settings = None if wanted is None else surroundings.require_settings("approving a pin")
+    admin = surroundings.admin()
+    learned = learn_chain(admin, surroundings.verifier(), provider, origin, egress)
     if form == "table":
         show_rows(form, map(seen_row, learned.chain), SEEN_COLUMNS)
-    row = None if not wanted else _approve(surroundings, learned, wanted, spare, danger_no_backup)
+    row = None
+    if wanted is not None and settings is not None:
+        row = approve_pins(admin, settings, learned, wanted)
     if form == "json":
         chain = [seen_row(each) for each in learned.chain]
         told = {"provider": provider, "origin": learned.origin, "chain": chain, "approved": row}
@@ -168,62 +159,3 @@ def _learn(
     else:
         for line in advise(learned):
             say(line)
-
-
-def _approve(
-    surroundings: Surroundings,
-    learned: Learned,
-    wanted: list[Pin],
-    spare: list[Pin],
-    danger_no_backup: bool,
-) -> dict[str, Any]:
-    settings = surroundings.require_settings("approving a pin")
-    with signing_desk(settings) as desk:
-        serial = pin_sets.next_serial(desk.store, ProviderId(learned.provider), learned.origin)
-        pins = approved_set(learned, wanted, spare, danger_no_backup, serial)
-        answer = surroundings.admin().send(
-            f"/v1/providers/{learned.provider}/pins", statement(sign_pin_set(desk.authority, pins))
-        )
-    if pins.danger_no_backup:
-        warn(
-            f"{learned.provider}: no backup pin: when the provider changes its key, calls stop",
-            "approve a set with a backup as soon as you know one",
-        )
-    return _row(pins, answer)
-
-
-def _without(pins: PinSet, gone: Pin, danger_no_backup: bool) -> PinSet:
-    if gone not in pins.pins:
-        raise NotFound(
-            f"{format_pin(gone)} is not a pin of {pins.provider}, origin {pins.origin}",
-            f"see 'bailee pin list {pins.provider}'",
-        )
-    left = tuple(pin for pin in pins.pins if pin != gone)
-    if not left:
-        raise Conflict("no pin would be left", "approve another one first: bailee pin learn")
-    if len(left) < 2 and not danger_no_backup:
-        raise Conflict(
-            "one pin would be left, without a backup",
-            "approve a set with a backup first, or give --danger-no-backup",
-        )
-    return PinSet(pins.provider, pins.origin, pins.serial + 1, left, len(left) < 2)
-
-
-def _no_backup() -> BadInput:
-    return BadInput(
-        "a pin set needs a backup: the pin of a key that is not in use yet",
-        "of another CA that the provider may turn to, say: openssl x509 -in other-ca.pem -pubkey "
-        "-noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64, then "
-        "--backup sha256/...; or go without by --danger-no-backup",
-    )
-
-
-def _row(pins: PinSet, answer: Any) -> dict[str, Any]:
-    return {
-        "provider": pins.provider,
-        "origin": pins.origin,
-        "serial": pins.serial,
-        "pins": [format_pin(each) for each in pins.pins],
-        "danger_no_backup": pins.danger_no_backup,
-        **answer,
-    }

@@ -11,9 +11,9 @@ def summary(provider: Provider) -> dict[str, object]:
     return {
         "origins": [_origin(origin) for origin in provider.origins],
         "auth": [_placement(p.place, p.name, p.value) for p in provider.auth.placements],
-        "credential fields": list(provider.auth.fields),
+        "credential_fields": list(provider.auth.fields),
         "denied": [str(rule) for rule in provider.deny],
-        "trust digest": trust_digest(provider).hex(),
+        "trust_digest": trust_digest(provider).hex(),
     }
 
 
@@ -22,7 +22,7 @@ def differences(before: Provider | None, after: Provider) -> Iterator[str]:
     if before is None:
         yield f"{after.id} is new:"
         for name, value in summary(after).items():
-            yield f"  + {name}: {_text(value)}"
+            yield f"  + {_label(name)}: {_text(value)}"
         return
     old, new = summary(before), summary(after)
     changed = trust_digest(before) != trust_digest(after)
@@ -30,8 +30,8 @@ def differences(before: Provider | None, after: Provider) -> Iterator[str]:
     yield f"{after.id}: the trust record {what}"
     for name, value in new.items():
         if value != old[name]:
-            yield f"  - {name}: {_text(old[name])}"
-            yield f"  + {name}: {_text(value)}"
+            yield f"  - {_label(name)}: {_text(old[name])}"
+            yield f"  + {_label(name)}: {_text(value)}"
     if before.headers != after.headers:
         yield f"  - headers: {_text(list(before.headers))}"
         yield f"  + headers: {_text(list(after.headers))}"
@@ -65,3 +65,7 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(value) or "-"
     return str(value)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")

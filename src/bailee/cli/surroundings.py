@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,7 +14,9 @@ from bailee.cli.wire import Place, parse_place
 from bailee.config import Settings, load
 from bailee.errors import BadInput, ConfigInvalid, TrustBroken
 from bailee.secret import Secret
-from bailee.vault.authority import AuthorityVerifier
+
+if TYPE_CHECKING:
+    from bailee.vault.authority import AuthorityVerifier
 
 DEFAULT_ADMIN = Place("http", "127.0.0.1", 8702)
 DEFAULT_CALLS = Place("http", "127.0.0.1", 8700)
@@ -77,13 +79,15 @@ class Surroundings:
             warn(f"the operator token goes to {place} over plain HTTP")
         return AdminApi(place, self._operator_token())
 
-    def verifier(self) -> AuthorityVerifier:
+    def verifier(self) -> "AuthorityVerifier":
         """Return the authority's public half, of the config or BAILEE_AUTHORITY.
 
         Raises:
             TrustBroken: Neither names one: nothing that the admin API answers could be believed.
             BadInput: It is not of the right form.
         """
+        from bailee.vault.authority import AuthorityVerifier
+
         if self.settings is not None:
             return AuthorityVerifier(self.settings.vault.authority)
         if public := os.environ.get("BAILEE_AUTHORITY"):

@@ -91,6 +91,8 @@ def ask(
         content = answer.read(ANSWER_LIMIT + 1)
         if len(content) > ANSWER_LIMIT:
             raise Unreachable(f"the answer is longer than {ANSWER_LIMIT} bytes")
+        if answer.length:  # http.client does not miss what a limited read did not get
+            raise Unreachable("the answer was cut short")
         return Answer(answer.status, tuple(answer.getheaders()), content)
     except TimeoutError:
         raise Unreachable(f"no answer within {seconds:g} seconds") from None

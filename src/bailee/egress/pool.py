@@ -59,8 +59,6 @@ class Pool(Generic[StreamT]):
         while idle:
             stream = idle.pop()
             self._count -= 1
-            if not idle:
-                del self._idle[key]
             if stream.alive:
                 return stream
         return None
@@ -70,13 +68,15 @@ class Pool(Generic[StreamT]):
         if not stream.alive:
             return
         stream.idle_since = now
-        idle = self._idle.setdefault(stream.key, deque())
+        idle = self._idle.get(stream.key)
+        if idle is None:
+            idle = self._idle[stream.key] = deque()
         idle.append(stream)
         self._count += 1
         if len(idle) > IDLE_LIMIT_EACH:
             self._drop_oldest(stream.key)
         elif self._count > IDLE_LIMIT:
-            self._drop_oldest(next(iter(self._idle)))
+            self._drop_oldest(next(key for key, streams in self._idle.items() if streams))
 
     def sweep(self, now: float) -> None:
         """Abort what has been idle for too long or is dead."""
@@ -96,8 +96,5 @@ class Pool(Generic[StreamT]):
         self._count = 0
 
     def _drop_oldest(self, key: PoolKey) -> None:
-        idle = self._idle[key]
-        idle.popleft().abort()
+        self._idle[key].popleft().abort()
         self._count -= 1
-        if not idle:
-            del self._idle[key]

@@ -1,6 +1,10 @@
-"""Open a credential for a stream that has proved whom it leads to, and place it."""
+"""Open a credential for a stream that has proved whom it leads to, and place it.
 
-from typing import NamedTuple
+What a scheme places does not depend on the request, so the cache keeps it as it was placed. It is
+kept under the key of this process, as the credential would be, and nowhere in plain.
+"""
+
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -16,11 +20,8 @@ from bailee.vault.keyring import Keyring
 from bailee.vault.opening import CredentialCache, open_credential
 from bailee.vault.statements import verified_tenant_key
 
-
-class Opened(NamedTuple):
-    """A credential, opened for one stream. Only `CallVault.open_for` makes one."""
-
-    credential: Secret
+_SEPARATOR: Final = b"\0"
+"""Stands in no header line, query or path."""
 
 
 class CallVault:
@@ -49,22 +50,24 @@ class CallVault:
             )
         return self._keyring
 
-    def open_for(self, stream: PinnedStream, route: Route, now: float) -> Opened:
-        """Open a route's credential for a stream that leads where the route says.
+    def sign_for(self, stream: PinnedStream, route: Route, now: float) -> Placed:
+        """Open a route's credential for a stream that leads where the route says, and place it.
 
         Raises:
             VaultClosed: No root key, or one that did not wrap this tenant's key.
             CredentialClosed: It does not open in this place.
             TrustBroken: The stream is another route's, or the tenant's key is not the authority's.
         """
-        if stream.key != route.key:
+        if stream.key is not route.key and stream.key != route.key:
             raise TrustBroken("the stream leads elsewhere than the route")
         found = self._cache.find(route.connection, route.sealed.version, now)
-        if found is None:
-            private = self._private(route.tenant, route.sealed.key_id)
-            found = open_credential(route.sealed, route.context, private)
-            self._cache.keep(route.connection, route.sealed.version, found, now)
-        return Opened(found)
+        if found is not None:
+            return Placed(*found.reveal().split(_SEPARATOR))
+        private = self._private(route.tenant, route.sealed.key_id)
+        placed = route.view.plan.place(open_credential(route.sealed, route.context, private))
+        kept = Secret(_SEPARATOR.join(placed))
+        self._cache.keep(route.connection, route.sealed.version, kept, now)
+        return placed
 
     def forget(self) -> None:
         """Drop everything opened: the store has changed, perhaps by a revocation."""
@@ -82,8 +85,3 @@ class CallVault:
             key = verified_tenant_key(self._verifier, signed, tenant=tenant, key_id=key_id)
             private = self._privates[tenant, key_id] = keyring.tenant_private(key, wrapped)
         return private
-
-
-def sign(opened: Opened, route: Route) -> Placed:
-    """Put an opened credential where the provider wants it."""
-    return route.view.plan.place(opened.credential)

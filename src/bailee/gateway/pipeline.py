@@ -1,8 +1,8 @@
 """The straight way of a call up to its dial: authenticate, authorise, record.
 
 Each step takes what the step before made: `Received` and `Authenticated` become `Authorized`, only
-an authorised call is recorded and handed to the relay, and there a `PinnedStream` and an `Opened`
-credential become a signed request.
+an authorised call is recorded and handed to the relay, and there a `PinnedStream` and what the vault
+places for it (`Placed`) become a signed request.
 """
 
 import asyncio

@@ -28,7 +28,7 @@ from bailee.errors import (
 )
 from bailee.gateway.answers import AnswerReader, Begun, End
 from bailee.gateway.authorize import Authorized
-from bailee.gateway.opening import CallVault, sign
+from bailee.gateway.opening import CallVault
 from bailee.gateway.session import BODY_WAITING_LIMIT, Inbound, Session
 from bailee.http.framing import LAST_CHUNK, AnswerBody, chunk, status_line
 from bailee.http.head import CHUNKED, Received
@@ -189,8 +189,7 @@ class Call:
 
     def _proceed(self, stream: PinnedStream) -> None:
         try:
-            opened = self._line.vault.open_for(stream, self._authorized.route, self._started_at)
-            placed = sign(opened, self._authorized.route)
+            placed = self._line.vault.sign_for(stream, self._authorized.route, self._started_at)
         except BaileeError as refused:
             self._line.pool.give(stream, self._clock())
             self._fail(refused)

@@ -14,6 +14,7 @@ and the authority's signature on checkpoints.
 
 import re
 from dataclasses import dataclass
+from binascii import hexlify
 from hashlib import sha256
 
 SUFFIX = ".jsonl"
@@ -51,9 +52,9 @@ def link(previous: bytes, seq: int, text: bytes) -> tuple[bytes, bytes]:
     Returns:
         The whole line with its line feed, and its hash (32 bytes).
     """
-    hashed = b'{"seq":%d,%b' % (seq, text[1:-1])
+    hashed = b'{"seq":%d,' % seq + text[1:-1]
     digest = sha256(previous + hashed).digest()
-    return b'%b,"hash":"%b"}\n' % (hashed, digest.hex().encode()), digest
+    return b"".join((hashed, b',"hash":"', hexlify(digest), b'"}\n')), digest
 
 
 def split_line(line: bytes) -> tuple[bytes, bytes] | None:

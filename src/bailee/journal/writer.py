@@ -209,8 +209,8 @@ class Journal:
         if chain.state[2] >= chain.limit:
             chain = self._change_chain(chain)
         if self._pending:
-            chain.append((*self._pending, *texts))
-            self._pending.clear()
+            chain.append([*self._pending, *texts])
+            self._pending = []
         else:
             chain.append(texts)
 

@@ -30,6 +30,9 @@ from bailee.store.blob import as_bytes
 from bailee.store.engine import check_schema, connect, find_schema
 from bailee.store.grants import rules_from_json
 
+_CACHE_KIB = 8 * 1024
+"""How much of the database a worker keeps in memory, at most."""
+
 _Row = tuple[Any, ...]
 
 
@@ -91,13 +94,13 @@ WHERE c.id = ?
 """
 
 # The tenant stands in the join too: a grant row that was moved between tenants matches nothing.
+# CROSS JOIN fixes the order of the loops and INDEXED BY the way in: without statistics SQLite would
+# rather walk all grants of a tenant.
 _GRANTS = """
 SELECT g.id, g.allow, g.expires_at, g.revoked_at
-FROM grants AS g
-JOIN callers AS c ON c.id = g.caller_id AND c.tenant_id = g.tenant_id
-JOIN connections AS n ON n.id = g.connection_id AND n.tenant_id = g.tenant_id
+FROM grants AS g INDEXED BY ix_grants_caller_id_connection_id
+CROSS JOIN callers AS c ON c.id = g.caller_id AND c.tenant_id = g.tenant_id
 WHERE g.caller_id = ? AND g.connection_id = ?
-ORDER BY g.id
 """
 
 _PROVIDER = "SELECT payload, signature FROM providers WHERE id = ? ORDER BY serial DESC LIMIT 1"
@@ -232,6 +235,7 @@ class CallLookup:
             found = os.stat(self._path)
             self._database = connect(self._path, "ro")
             try:
+                self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
                 check_schema(find_schema(self._database))
             except BaseException:
                 self._database.close()

@@ -126,6 +126,7 @@ subjects = sa.Table(
     _blob("journal_key"),
     sa.PrimaryKeyConstraint("tenant_id", "subject"),
     sa.CheckConstraint("length(journal_key) = 32", "journal_key_length"),
+    sqlite_with_rowid=False,
 )
 
 egress_addresses = sa.Table(
@@ -168,6 +169,7 @@ connections = sa.Table(
     sa.Index(None, "tenant_id", "subject"),
     sa.Index(None, "tenant_id", "provider_id"),
     sa.Index(None, "egress_id", "state"),
+    sqlite_with_rowid=False,
 )
 
 sealed_versions = sa.Table(
@@ -180,6 +182,7 @@ sealed_versions = sa.Table(
     _blob("ciphertext"),
     _time("created_at"),
     sa.PrimaryKeyConstraint("connection_id", "version"),
+    sqlite_with_rowid=False,
 )
 
 callers = sa.Table(

@@ -13,9 +13,11 @@ from bailee.config import Settings
 from bailee.errors import StartRefused
 
 TRIAL_SECONDS = 30.0
+_JOURNAL_ROLES = ("admin",)
+"""Which of the roles with users of their own write events into the journal."""
 _TRIAL = """
-import importlib, sqlite3, sys
-_, module, config, database = sys.argv
+import importlib, os, sqlite3, sys
+_, module, config, database, journal = sys.argv
 step = "code"
 try:
     importlib.import_module(module)
@@ -26,6 +28,9 @@ try:
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("ROLLBACK")
     connection.close()
+    step = "journal"
+    if journal and not os.access(journal, os.W_OK | os.X_OK):
+        raise PermissionError("permission denied")
 except Exception as error:
     print(step, type(error).__name__, error)
     sys.exit(9)
@@ -81,13 +86,14 @@ def hold_database(path: Path) -> sqlite3.Connection:
 
 
 def try_user(role: str, user: RoleUser, module: str, settings: Settings) -> None:
-    """Let a process of that user import the role's code and write to the database, as it will.
+    """Let a process of that user import the role's code and use database and journal, as it will.
 
     Raises:
         StartRefused: It can't; the hint says what to chmod or chown.
     """
     command = [sys.executable, "-P", "-c", _TRIAL, module]
     command += [str(settings.path), str(settings.store.path)]
+    command.append(str(settings.journal.directory) if role in _JOURNAL_ROLES else "")
     try:
         tried = subprocess.run(
             command,
@@ -127,21 +133,29 @@ def _number(name: str, setting: str) -> int:
 
 
 def _refusal(role: str, user: RoleUser, step: str, said: str, settings: Settings) -> StartRefused:
-    base, database = settings.base, settings.store.path
+    base, database, journal = settings.base, settings.store.path, settings.journal.directory
     closed = {
         "code": _first_closed((Path(sys.executable), Path(__file__)), user),
         "config": _first_closed((settings.path,), user),
         "database": _first_closed((database,), user),
+        "journal": _first_closed((journal,), user),
     }[step]
     share = f"chgrp {user.gid} {base} {settings.path} {database}* && chmod 0750 {base}"
     hint = {
         "code": "install bailee and its Python where every user can read them, as in /opt",
         "config": f"{share} && chmod 0640 {settings.path}",
         "database": f"{share} && chmod 0660 {database}*",
+        # Sticky: who may add files may not remove those of others.
+        "journal": f"chgrp {user.gid} {journal} && chmod 1770 {journal}",
     }[step]
     if closed is not None and closed not in (base, settings.path):
         hint = f"chmod o+x {closed}, or: {hint}"
-    what = {"code": "run the code", "config": "read the config", "database": "open the database"}
+    what = {
+        "code": "run the code",
+        "config": "read the config",
+        "database": "open the database",
+        "journal": "write the journal",
+    }
     return StartRefused(
         f"user {user.uid} with group {user.gid} ({role}) can't {what[step]}: {said}", hint
     )

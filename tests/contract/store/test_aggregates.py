@@ -18,6 +18,7 @@ from bailee.model import (
     ProviderId,
     Role,
     SealedCredential,
+    TenantId,
     TokenId,
 )
 from bailee.secret import Secret
@@ -71,7 +72,7 @@ def test_tenants_and_their_newest_key(seeded: Store) -> None:
         assert tenants.current_key(conn, TENANT) == newer
         assert [key.id for key in tenants.list_keys(conn, TENANT)] == ["key_a", "key_b"]
         assert tenants.current_key(conn, OTHER) is None
-        assert tenants.find(conn, rows.TenantId("absent")) is None
+        assert tenants.find(conn, TenantId("absent")) is None
 
 
 def test_providers_newest_and_proposals(seeded: Store) -> None:

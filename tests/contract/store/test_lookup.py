@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from bailee.errors import StoreUnavailable
 from bailee.model import (
+    CallerId,
     ConnectionId,
     ConnectionState,
+    EgressId,
     ProviderId,
     Role,
     SealedCredential,
@@ -100,7 +102,7 @@ def test_grants_of_caller_and_connection(seeded: Store, lookup: CallLookup) -> N
     found = lookup.grants(CALLER, CONNECTION)
     assert found == [(rows.GRANT.id, rows.GRANT.allow, None, None)]
     assert lookup.grants(CALLER, ConnectionId("z" * 26)) == []
-    assert lookup.grants(rows.CallerId("clr_z"), CONNECTION) == []
+    assert lookup.grants(CallerId("clr_z"), CONNECTION) == []
     with seeded.write() as conn:
         grants.revoke(conn, TENANT, rows.GRANT.id, NOW)
     assert lookup.grants(CALLER, CONNECTION)[0].revoked_at == NOW
@@ -124,7 +126,7 @@ def test_signed_records(seeded: Store, lookup: CallLookup) -> None:
     assert lookup.tenant_key(TENANT, "key_a") == (rows.signed("key"), b"wrapped")
     assert lookup.provider(ProviderId("absent")) is None
     assert lookup.pin_set(PROVIDER, "absent") is None
-    assert lookup.egress(rows.EgressId("absent")) is None
+    assert lookup.egress(EgressId("absent")) is None
     assert lookup.tenant_key(OTHER, "key_a") is None
 
 

@@ -3,6 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
+from bailee.model import ProviderId
 from bailee.store import providers, revision
 from bailee.store.engine import Store
 from bailee.store.lookup import CallLookup
@@ -57,5 +58,5 @@ def test_what_no_call_needs_does_not_bump(store: Store) -> None:
     with store.write() as conn:
         conn.execute(sa.text("UPDATE jobs SET state = 'running'"))
         conn.execute(sa.text("UPDATE journal_chains SET head_seq = 5"))
-        providers.propose(conn, providers.StoredProposal(providers.ProviderId("b"), b"{}", NOW))
+        providers.propose(conn, providers.StoredProposal(ProviderId("b"), b"{}", NOW))
     assert now_at(store) == before

@@ -1,8 +1,8 @@
 """A role that does nothing but tell what it inherited. The supervisor's tests run it.
 
-Over its socket it answers one line of JSON about itself; after the request `hold` it answers a
-second later, so that a drain has something to wait for. Without a socket it writes the line to
-`<pid>.json` beside the config.
+Over its socket it answers one line of JSON about itself; to the request `hold` it answers when the
+file `go` is there, so that a drain has something to wait for. Without a socket it writes the line
+to `<pid>.json` beside the config.
 """
 
 import asyncio
@@ -10,7 +10,9 @@ import contextlib
 import ctypes
 import json
 import os
+import socket
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from bailee.supervise.inheritance import (
@@ -20,8 +22,7 @@ from bailee.supervise.inheritance import (
     listening_socket,
     read_root_key,
 )
-
-HOLD_SECONDS = 1.0
+from bailee.supervise.logs import configure_logs
 
 
 def open_descriptors() -> list[int]:
@@ -37,6 +38,7 @@ def open_descriptors() -> list[int]:
 async def serve(arguments: list[str]) -> None:
     """Serve until a drain is asked for, and end what was begun."""
     given = inherited(arguments)
+    configure_logs("fake")
     if (given.config.parent / "refuse").exists():
         sys.exit(3)
     key = None if given.root_key_fd is None else read_root_key(given.root_key_fd)
@@ -53,33 +55,44 @@ async def serve(arguments: list[str]) -> None:
         "config": given.config.read_text(),
     }
     line = json.dumps(about).encode() + b"\n"
-    held: set[asyncio.Task[None] | None] = set()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.add(asyncio.current_task())
-        if await reader.readline() == b"hold\n":
-            await asyncio.sleep(HOLD_SECONDS)
-        writer.write(line)
-        await writer.drain()
-        writer.close()
-        held.discard(asyncio.current_task())
-
     control = ControlLine(given.control_fd)
-    server = None
-    if given.listen_fd is not None:
-        listener = listening_socket(given.listen_fd)
-        server = await asyncio.start_server(answer, sock=listener)
-    else:
-        Path(given.config.parent / f"{os.getpid()}.json").write_bytes(line)
-    control.ready()
-    await control.drained_asked()
-    if (given.config.parent / "stubborn").exists():
-        await asyncio.sleep(600)
-    if server is not None:
-        server.close()
-    while held:
-        await asyncio.sleep(0.01)
+    loop = asyncio.get_running_loop()
+
+    async def answer(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            if await loop.sock_recv(connection, 64) == b"hold\n":
+                (given.config.parent / "held").touch()
+                while not (given.config.parent / "go").exists():
+                    await asyncio.sleep(0.01)
+            await loop.sock_sendall(connection, line)
+
+    async with asyncio.TaskGroup() as tasks:
+        listener = None
+        if given.listen_fd is None:
+            Path(given.config.parent / f"{os.getpid()}.json").write_bytes(line)
+        else:
+            listener = listening_socket(given.listen_fd)
+            loop.add_reader(listener, accept, listener, answer, tasks)
+        control.ready()
+        await control.drained_asked()
+        if (given.config.parent / "stubborn").exists():
+            await asyncio.sleep(600)
+        if listener is not None:
+            loop.remove_reader(listener)
+            listener.close()
     control.close()
+
+
+def accept(
+    listener: socket.socket,
+    answer: Callable[[socket.socket], Coroutine[None, None, None]],
+    tasks: asyncio.TaskGroup,
+) -> None:
+    """Take one connection; from here on it is answered, whatever comes."""
+    with contextlib.suppress(BlockingIOError):
+        connection, _ = listener.accept()
+        connection.setblocking(False)
+        tasks.create_task(answer(connection))
 
 
 if __name__ == "__main__":

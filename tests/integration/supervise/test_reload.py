@@ -3,6 +3,7 @@
 import signal
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from integration.supervise.serving import Node, Serving, ask, eventually, free_ports, is_running
 
@@ -42,13 +43,13 @@ def test_reload_when_a_call_runs(node: Node) -> None:
     with Serving(node) as serving:
         serving.wait_for("serving")
         old = serving.pids("admin")
-        answers: list[int] = []
-        thread = threading.Thread(target=lambda: answers.append(ask(node.ports[2], "hold")["pid"]))
-        thread.start()
-        serving.process.send_signal(signal.SIGHUP)
-        thread.join()
-        serving.wait_for("reloaded")
-        assert set(answers) == old
+        with ThreadPoolExecutor() as pool:
+            call = pool.submit(ask, node.ports[2], "hold")
+            eventually((node.base / "held").exists)
+            serving.process.send_signal(signal.SIGHUP)
+            serving.wait_for("reloaded")
+            (node.base / "go").touch()
+            assert {call.result()["pid"]} == old
 
 
 def test_reload_when_the_config_is_invalid(node: Node) -> None:

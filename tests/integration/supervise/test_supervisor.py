@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -125,15 +126,14 @@ def test_serve_when_asked_to_end(node: Node, number: int) -> None:
     with Serving(node) as serving:
         serving.wait_for("serving")
         pids = set().union(*(serving.pids(role) for role in EVERY))
-        answers: list[int] = []
-        thread = threading.Thread(target=lambda: answers.append(ask(node.ports[0], "hold")["pid"]))
-        thread.start()
-        time.sleep(0.3)
-        serving.process.send_signal(number)
-        serving.wait_for("draining")
-        eventually(lambda: _refused(node.ports[0]))
-        thread.join()
-        assert answers
+        with ThreadPoolExecutor() as pool:
+            call = pool.submit(ask, node.ports[0], "hold")
+            eventually((node.base / "held").exists)
+            serving.process.send_signal(number)
+            serving.wait_for("draining")
+            eventually(lambda: _refused(node.ports[0]), 5)
+            (node.base / "go").touch()
+            assert call.result()["pid"] in pids
         assert serving.process.wait(20) == 0
         assert not any(is_running(pid) for pid in pids)
         assert serving.lines("role ended") == []
@@ -198,7 +198,7 @@ def test_serve_when_the_root_key_is_missing(node: Node) -> None:
         (node.base / "away").rename(node.base / "root.key")
         serving.process.send_signal(signal.SIGHUP)
         serving.wait_for("reloaded")
-        assert ask(node.ports[0])["key"] == 32
+        eventually(lambda: ask(node.ports[0])["key"] == 32)
 
 
 def test_serve_when_the_root_key_is_altered(node: Node) -> None:

@@ -32,12 +32,14 @@ def shared() -> Iterator[Node]:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE things (id)")
     connection.close()
+    (base / "journal").mkdir()
     if ROOT:
-        for path in (base, node.config, base / "bailee.db"):
+        for path in (base, node.config, base / "bailee.db", base / "journal"):
             os.chown(path, 0, GROUP)
     base.chmod(0o750)
     node.config.chmod(0o640)
     (base / "bailee.db").chmod(0o660)
+    (base / "journal").chmod(0o1770)
     yield node
     shutil.rmtree(around)
 
@@ -96,6 +98,7 @@ CLOSED = {
     "the directory": ("", 0o700, "can't read the config", "chmod 0750"),
     "the config": ("bailee.toml", 0o600, "can't read the config", "chmod 0640"),
     "the database": ("bailee.db", 0o600, "can't open the database", "chmod 0660"),
+    "the journal": ("journal", 0o750, "can't write the journal", "chmod 1770"),
     "the code": ("../code", 0o700, "can't run the code", "install bailee and its Python where"),
 }
 

@@ -22,6 +22,7 @@ from bailee.model import (
     EgressState,
     ProviderId,
     SealContext,
+    SealedCredential,
     TenantId,
 )
 from bailee.providers.trust import trust_digest
@@ -222,7 +223,7 @@ def test_rotate_has_the_checks_of_add(world: World) -> None:
     """Another trust record, another key, an unknown or a revoked connection are refused."""
     added = world.connect()
 
-    def rotate(sealed: connections.SealedCredential, tenant: TenantId = TENANT) -> None:
+    def rotate(sealed: SealedCredential, tenant: TenantId = TENANT) -> None:
         connections.rotate(world.store, world.verifier, tenant, sealed, NOW)
 
     with pytest.raises(Conflict, match="trust record"):

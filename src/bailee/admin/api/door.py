@@ -61,11 +61,22 @@ class Door:
     Args:
         app: The routes.
         authenticate: Turns a token's text into an operator, or raises; it is called in a thread.
+        body_seconds: How long a body may take.
+        at_once: How many requests may be under way.
     """
 
-    def __init__(self, app: ASGIApp, authenticate: Callable[[str], Operator]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        authenticate: Callable[[str], Operator],
+        *,
+        body_seconds: float = BODY_SECONDS,
+        at_once: int = AT_ONCE,
+    ) -> None:
         self._app = app
         self._authenticate = authenticate
+        self._body_seconds = body_seconds
+        self._at_once = at_once
         self._inside = 0
 
     def __repr__(self) -> str:
@@ -90,12 +101,16 @@ class Door:
             self._inside -= 1
 
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        if self._inside > AT_ONCE:
+        if self._inside > self._at_once:
             raise Overloaded()
         if scope["path"] not in OPEN_PATHS:
             text = _bearer(scope["headers"])
             scope[OPERATOR] = await to_thread.run_sync(self._authenticate, text)
-        body = await _read_body(scope["headers"], receive)
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await _read_body(scope["headers"], receive)
+        except TimeoutError:
+            raise BodyTimeout() from None
         await self._app(scope, _given_again(body, receive), answer.send)
 
     async def _refuse(
@@ -129,24 +144,20 @@ def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 async def _read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> bytes:
-    """Read a whole body within its bounds of size and time."""
+    """Read a whole body, if it is not too large."""
     for name, value in headers:
         if name == b"content-length" and int(value) > BODY_BYTES:
             raise _too_large()
     body = bytearray()
     more = True
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while more:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise ClientDisconnect
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                if len(body) > BODY_BYTES:
-                    raise _too_large()
-    except TimeoutError:
-        raise BodyTimeout() from None
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > BODY_BYTES:
+            raise _too_large()
     return bytes(body)
 
 

@@ -178,6 +178,7 @@ def _make_tables() -> None:
         sa.CheckConstraint("length(journal_key) = 32", name=op.f("ck_subjects_journal_key_length")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_subjects_tenant_id")),
         sa.PrimaryKeyConstraint("tenant_id", "subject", name=op.f("pk_subjects")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "tenant_keys",
@@ -222,6 +223,7 @@ def _make_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_connections_tenant_id_id")),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         op.f("ix_connections_egress_id_state"), "connections", ["egress_id", "state"], unique=False
@@ -312,4 +314,5 @@ def _make_tables() -> None:
             ["key_id"], ["tenant_keys.id"], name=op.f("fk_sealed_versions_key_id")
         ),
         sa.PrimaryKeyConstraint("connection_id", "version", name=op.f("pk_sealed_versions")),
+        sqlite_with_rowid=False,
     )

@@ -1,0 +1,115 @@
+"""The composition root of the keeper: `python -m bailee.app.keeper --config F ...`."""
+
+import asyncio
+import os
+import secrets
+import sys
+import time
+
+import structlog
+import uvloop
+
+from bailee.app.chains import StoreChains, store_heads_forever
+from bailee.app.logging import set_up_logging
+from bailee.config import Settings, load
+from bailee.egress.resolve import Resolver
+from bailee.errors import BaileeError, VaultClosed
+from bailee.journal.writer import Journal
+from bailee.keeper.checkpoints import Checkpoints
+from bailee.keeper.jobs import JobLoop
+from bailee.keeper.signing import AuthorityAccess
+from bailee.keeper.work.learn_pin import EgressSource, LearnPin
+from bailee.manage.pins import LEARN_PIN
+from bailee.store.engine import Store
+from bailee.supervise.inheritance import (
+    ControlLine,
+    Inherited,
+    harden_process,
+    inherited,
+    read_root_key,
+)
+from bailee.vault.authority import AuthorityVerifier
+from bailee.vault.keyring import Keyring
+
+_log = structlog.get_logger("keeper")
+
+
+async def run(
+    settings: Settings, given: Inherited, store: Store, journal: Journal, access: AuthorityAccess
+) -> None:
+    """Do jobs and sign checkpoints until asked to drain; returns when the last job has ended."""
+    sources = {each.name: EgressSource(each.bind, each.public) for each in settings.egress}
+    resolver = Resolver()
+    work = LearnPin(
+        store, AuthorityVerifier(settings.vault.authority), access, resolver, journal, sources
+    )
+    loop = JobLoop(
+        store,
+        {LEARN_PIN: work},
+        sources,
+        f"keeper-{secrets.token_hex(8)}",
+        settings.keeper.poll_seconds,
+        time.time,
+    )
+    checkpoints = Checkpoints(store, access, journal)
+    control, draining = ControlLine(given.control_fd), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(control.drained_asked())
+        storing = tasks.create_task(store_heads_forever(journal))
+        tasks.create_task(checkpoints.run(settings.keeper.checkpoint_seconds, draining))
+        working = tasks.create_task(loop.run(draining))
+        await asyncio.sleep(0)  # lets every task begin: who hears that it serves may signal at once
+        control.ready()
+        await asked
+        draining.set()
+        await working
+        storing.cancel()
+    resolver.close()
+    control.close()
+    _close(journal, checkpoints)
+
+
+def _close(journal: Journal, checkpoints: Checkpoints) -> None:
+    """End the keeper's chain, and sign where all chains stand now."""
+    journal.close()
+    try:
+        checkpoints.sign(last=True)
+    except BaileeError as failure:
+        _log.error("no last checkpoint", code=failure.code, detail=failure.detail)
+
+
+def open_keyring(given: Inherited) -> Keyring | None:
+    """Read the root key; None, and a line in the log, when it is missing or no key."""
+    try:
+        if given.root_key_fd is not None:
+            return Keyring(read_root_key(given.root_key_fd))
+    except VaultClosed as failure:
+        _log.error("vault closed", detail=failure.detail)
+        return None
+    _log.error("vault closed", hint="jobs that sign fail until the root key is back")
+    return None
+
+
+def main(arguments: list[str]) -> None:
+    """Run the role to its end."""
+    given = inherited(arguments)
+    set_up_logging("keeper")
+    harden_process()
+    keyring = open_keyring(given)
+    settings = load(given.config, os.environ)
+    store = Store.open(settings.store.url)
+    try:
+        journal = Journal.open(
+            settings.journal.directory, "keeper", StoreChains(store), sync=settings.journal.sync
+        )
+        access = AuthorityAccess(store, keyring, settings.vault.authority)
+        try:
+            uvloop.run(run(settings, given, store, journal, access))
+        finally:
+            journal.close()
+    finally:
+        store.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The role for everyone. By now it only says that it lives."""
