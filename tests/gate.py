@@ -68,6 +68,7 @@ async def run_gate(
             journal=journal,
             tasks=tasks,
             calls=set(),
+            clock=loop.time,
             call_seconds=call_seconds,
             connect_seconds=connect_seconds,
         )

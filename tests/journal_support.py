@@ -1,13 +1,13 @@
 """A register in memory, entries to write, and hands that tamper with a journal."""
 
 import hashlib
-import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bailee.errors import StoreUnavailable
-from bailee.journal.chain import Head, genesis
-from bailee.journal.entry import Intent, Outcome
+from bailee.journal.chain import Head, close_block, genesis, split_end
+from bailee.journal.entry import Entry, Intent, Outcome, encode_lines
 from bailee.journal.writer import Journal
 from bailee.model import (
     CallerId,
@@ -107,6 +107,17 @@ def write_calls(journal: Journal, count: int, *, first: int = 0) -> None:
     journal.flush()
 
 
+def write_blocks(journal: Journal, *sizes: int, first: int = 0) -> None:
+    """Write blocks of so many intents; their outcomes wait for the next block."""
+    for size in sizes:
+        numbers = range(first, first + size)
+        journal.intend(*(intent(number) for number in numbers))
+        for number in numbers:
+            journal.outcome(outcome(number))
+        first += size
+    journal.flush()
+
+
 def only_file(directory: Path) -> Path:
     (path,) = directory.iterdir()
     return path
@@ -120,16 +131,43 @@ def write_lines(path: Path, lines: list[bytes]) -> None:
     path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
-def rehash(path: Path, *, renumber: bool = True) -> None:
-    """Do what an attacker does who knows the format: number and hash all lines anew."""
-    digest = genesis(path.stem)
-    made = []
-    for number, line in enumerate(read_lines(path), 1):
-        members = json.loads(line)
-        del members["hash"]
-        if renumber:
-            members["seq"] = number
-        hashed = json.dumps(members, separators=(",", ":"))[:-1].encode()
-        digest = hashlib.sha256(digest + hashed).digest()
-        made.append(hashed + b',"hash":"' + digest.hex().encode() + b'"}')
-    write_lines(path, made)
+def read_blocks(path: Path) -> list[bytes]:
+    """Split a file into its blocks, each with its line feeds."""
+    blocks, begun = [], b""
+    for line in read_lines(path):
+        begun += line + b"\n"
+        if split_end(line) is not None:
+            blocks.append(begun)
+            begun = b""
+    assert begun == b""
+    return blocks
+
+
+def make_blocks(chain: str, entries: list[list[Entry]]) -> list[bytes]:
+    """Chain entries, each list in a block of its own."""
+    digest, seq, blocks = genesis(chain), 0, []
+    for each in entries:
+        seq += len(each)
+        block, digest = close_block(digest, seq, encode_lines(each))
+        blocks.append(block)
+    return blocks
+
+
+def rehash(path: Path, *, one_block: bool = False) -> None:
+    """Do what an attacker does who knows the format: number and hash all blocks anew.
+
+    Args:
+        path: The chain's file; its blocks end where they ended.
+        one_block: Whether all lines after the first are put into a single block instead.
+    """
+    digest, made, begun = genesis(path.stem), b"", b""
+    lines = read_lines(path)
+    for number, line in enumerate(lines, 1):
+        begun += re.sub(rb',"seq":[0-9]+,"hash":"[0-9a-f]{64}"}$', b"}", line) + b"\n"
+        ends = number in (1, len(lines)) if one_block else split_end(line) is not None
+        if ends:
+            hashed = begun[:-2] + b',"seq":%d' % number
+            digest = hashlib.sha256(digest + hashed).digest()
+            made += hashed + b',"hash":"' + digest.hex().encode() + b'"}\n'
+            begun = b""
+    path.write_bytes(made + begun)

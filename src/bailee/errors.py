@@ -345,6 +345,13 @@ class AdminUnreachable(BaileeError):
     title = "the admin API can't be reached"
 
 
+class GatewayUnreachable(BaileeError):
+    """The CLI can't reach the gateway at `BAILEE_CALLS_URL`, or got no whole answer from it."""
+
+    code, status, fault, retryable = "gateway-unreachable", 503, Fault.OPERATOR, True
+    title = "the gateway can't be reached"
+
+
 class CheckFailed(BaileeError):
     """A command looked at something (journal, installation) and found it not in order."""
 

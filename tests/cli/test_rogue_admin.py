@@ -50,7 +50,7 @@ def fake_admin(answers: dict[str, Any]) -> Iterator[FakeAdmin]:
             if self.command != "GET":
                 fake.sent.append(f"{self.command} {self.path} {body}")
             known = fake.answers.get(self.path.partition("?")[0])
-            content = json.dumps(known if known is not None else {"code": "not-found"}).encode()
+            content = json.dumps(known if known is not None else {}).encode()
             self.send_response(404 if known is None else 200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -212,7 +212,7 @@ def test_lying_admin_gets_nothing(
 
 
 def job(
-    house: House, provider: str = "api", pin: str = PIN, forged: bool = False
+    house: House, provider: str = "api", kind: str = "learn_pin", forged: bool = False
 ) -> dict[str, Any]:
     """A learn job as done, with its result signed."""
     seen = {
@@ -222,9 +222,9 @@ def job(
     arguments = {"provider": provider, "origin": "rest"}
     result: dict[str, object] = {**arguments, "host": "api.test", "port": 9443, "chain": [seen]}
     signer = Keyring(Secret(bytes(32))).new_authority()[0] if forged else house.authority
-    signed = sign_job_result(signer, JobResult(JobId("job_1"), "learn_pin", arguments, result))
+    signed = sign_job_result(signer, JobResult(JobId("job_1"), kind, arguments, result))
     return {
-        "id": "job_1", "kind": "learn_pin", "state": "done", "arguments": arguments,
+        "id": "job_1", "kind": kind, "state": "done", "arguments": arguments,
         "result": result, "result_signature": b64encode(signed.signature).decode(), "error": None,
     }  # fmt: skip
 
@@ -245,6 +245,7 @@ LEARN = ["pin", "learn", "api", "--approve", PIN, "--danger-no-backup", "-o", "j
         ("signed by another authority", False),
         ("altered", False),
         ("of another provider", False),
+        ("of another kind", False),
         ("unsigned", False),
     ],
 )
@@ -263,6 +264,7 @@ def test_pins_are_learned_from_a_signed_result_alone(
         "signed by another authority": lambda: job(house, forged=True),
         "altered": lambda: altered(job(house)),
         "of another provider": lambda: job(house, provider="other"),
+        "of another kind": lambda: job(house, kind="check_lock"),
         "unsigned": lambda: job(house) | {"result_signature": None},
     }[lie]()
     answers = {"/v1/jobs": answer, "/v1/jobs/job_1": answer, "/v1/providers/api/pins": {}}
@@ -270,3 +272,13 @@ def test_pins_are_learned_from_a_signed_result_alone(
         code, said = run(fake, house, LEARN, monkeypatch, capsys)
     assert (code == 0) is approved, said
     assert any(" /v1/providers/api/pins " in sent for sent in fake.sent) is approved
+
+
+def test_another_server_at_the_url(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An answer without a problem's code is told as one that gives no reason."""
+    with fake_admin({}) as fake:
+        code, said = run(fake, house, ["status"], monkeypatch, capsys)
+    assert code == 1
+    assert "bailee: error: the admin API answered 404 without a reason" in said

@@ -11,12 +11,12 @@ import uvloop
 
 from bailee.admin.api.app import create_app
 from bailee.app.chains import StoreChains, store_heads_forever
-from bailee.app.logging import set_up_logging
 from bailee.app.web import listening, serve
 from bailee.config import Settings, load
 from bailee.journal.writer import Journal
 from bailee.store.engine import Store
 from bailee.supervise.inheritance import Inherited, inherited
+from bailee.supervise.logs import configure_logs
 from bailee.vault.authority import AuthorityVerifier
 
 
@@ -36,7 +36,7 @@ async def run(settings: Settings, given: Inherited, store: Store, journal: Journ
 def main(arguments: list[str]) -> None:
     """Run the role to its end."""
     given = inherited(arguments)
-    set_up_logging("admin")
+    configure_logs("admin")
     settings = load(given.config, os.environ)
     store = Store.open(settings.store.url)
     try:

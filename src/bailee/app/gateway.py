@@ -69,6 +69,7 @@ async def serve(ground: _Ground, given: Inherited) -> None:
             journal=ground.journal,
             tasks=tasks,
             calls=set(),
+            clock=loop.time,
             call_seconds=settings.gateway.call_seconds,
             connect_seconds=settings.gateway.connect_seconds,
         )

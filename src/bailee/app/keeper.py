@@ -10,7 +10,6 @@ import structlog
 import uvloop
 
 from bailee.app.chains import StoreChains, store_heads_forever
-from bailee.app.logging import set_up_logging
 from bailee.config import Settings, load
 from bailee.egress.resolve import Resolver
 from bailee.errors import BaileeError, VaultClosed
@@ -28,6 +27,7 @@ from bailee.supervise.inheritance import (
     inherited,
     read_root_key,
 )
+from bailee.supervise.logs import configure_logs
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.keyring import Keyring
 
@@ -93,7 +93,7 @@ def open_keyring(given: Inherited) -> Keyring | None:
 def main(arguments: list[str]) -> None:
     """Run the role to its end."""
     given = inherited(arguments)
-    set_up_logging("keeper")
+    configure_logs("keeper")
     harden_process()
     keyring = open_keyring(given)
     settings = load(given.config, os.environ)

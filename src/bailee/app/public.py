@@ -6,17 +6,17 @@ import sys
 
 import uvloop
 
-from bailee.app.logging import set_up_logging
 from bailee.app.web import listening, serve
 from bailee.config import load
 from bailee.public.app import create_app
 from bailee.supervise.inheritance import inherited
+from bailee.supervise.logs import configure_logs
 
 
 def main(arguments: list[str]) -> None:
     """Run the role to its end."""
     given = inherited(arguments)
-    set_up_logging("public")
+    configure_logs("public")
     settings = load(given.config, os.environ)
     uvloop.run(
         serve(

@@ -10,6 +10,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from bailee.app.head import HEAD_SECONDS, BoundedConfig
 from bailee.config_keys import Listen
 from bailee.errors import StartRefused
 from bailee.supervise.inheritance import ControlLine, Inherited, listening_socket
@@ -70,11 +71,11 @@ async def serve(
     control.close()
 
 
-def make_server(app: ASGIApp) -> "RoleServer":
+def make_server(app: ASGIApp, head_seconds: float = HEAD_SECONDS) -> "RoleServer":
     """Make a server with the settings of every role that speaks ASGI."""
-    config = uvicorn.Config(
+    config = BoundedConfig(
         app,
-        http="httptools",
+        head_seconds=head_seconds,
         ws="none",
         lifespan="off",
         # Our own logs are set up; requests are not logged: a query may hold what is nobody's.

@@ -87,6 +87,12 @@ class AdminApi:
         return _document(answer)
 
 
+def named_error(document: Mapping[str, Any]) -> BaileeError:
+    """Make an error of its code, detail and hint; one that is not known is an InternalError."""
+    kind = _ERRORS.get(str(document.get("code")), InternalError)
+    return kind(str(document.get("detail") or ""), str(document.get("hint") or ""))
+
+
 def segment(text: str) -> str:
     """Encode what a person typed as one segment of a path."""
     if text in ("", ".", ".."):
@@ -105,15 +111,16 @@ def _error(answer: Answer) -> BaileeError:
     """Turn a problem document back into the error that it was made of."""
     try:
         document = json.loads(answer.body)
-        code = document["code"]
-        detail, hint = str(document.get("detail", "")), str(document.get("hint", ""))
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or "code" not in document:
         return InternalError(
             f"the admin API answered {answer.status} without a reason", "is BAILEE_URL right?"
         )
-    if code == Unauthenticated.code:
+    error = named_error(document)
+    if isinstance(error, Unauthenticated):
         return Unauthenticated(
             "the admin API refused the operator token",
             "set BAILEE_TOKEN to a live operator token, as in DIR/operator.token",
         )
-    return _ERRORS.get(code, InternalError)(detail, hint)
+    return error

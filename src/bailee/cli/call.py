@@ -9,7 +9,7 @@ import click
 from bailee.cli.output import Form, output_option, print_json, printable, say
 from bailee.cli.surroundings import Surroundings, config_option
 from bailee.cli.wire import Answer, Unreachable, ask
-from bailee.errors import BadInput, StartRefused
+from bailee.errors import BadInput, GatewayUnreachable
 
 SECONDS = 120.0
 BODY_LIMIT = 64 * 1024 * 1024
@@ -55,7 +55,7 @@ def call(
     try:
         answer = ask(place, method.upper(), f"/{connection}{path}", sent, body, SECONDS)
     except Unreachable as error:
-        raise StartRefused(
+        raise GatewayUnreachable(
             f"the gateway at {place} can't be reached: {error}",
             "start it with 'bailee serve', or set BAILEE_CALLS_URL",
         ) from None

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from bailee.cli.output import Form, format_time, output_option, printable, say, show_row
 from bailee.cli.surroundings import Surroundings, config_option
 from bailee.config import Settings
+from bailee.errors import CheckFailed
 
 POLL_SECONDS = 0.5
 PAGE = 1000
@@ -31,7 +33,8 @@ def verify(config: Path | None, form: Form) -> int:
     Finds edits, deletions, swaps, cut tails and missing chains. Exits with 1 on a fault.
     """
     settings = _settings(config)
-    report = _verify(settings)
+    with _readable():
+        report = _verify(settings)
     row: dict[str, Any] = {
         "sound": report.sound,
         "chains": report.chains,
@@ -60,10 +63,11 @@ def tail(follow: bool, lines: int, config: Path | None, form: Form) -> None:
     from bailee.journal.reading import JournalReader
 
     reader = JournalReader(_settings(config).journal.directory)
-    _print(form, deque(reader.poll(), maxlen=lines))
-    while follow:
-        time.sleep(POLL_SECONDS)
-        _print(form, reader.poll())
+    with _readable():
+        _print(form, deque(reader.poll(), maxlen=lines))
+        while follow:
+            time.sleep(POLL_SECONDS)
+            _print(form, reader.poll())
 
 
 @journal.command()
@@ -82,13 +86,27 @@ def export(since: str | None, until: str | None, config: Path | None, form: Form
         until=None if until is None else parse_time(until),
     )
     reader = JournalReader(_settings(config).journal.directory, wanted)
-    _print(form, reader.poll())
+    with _readable():
+        _print(form, reader.poll())
     if reader.unreadable:
         say(f"{reader.unreadable} lines could not be read: see 'bailee journal verify'")
 
 
 def _settings(config: Path | None) -> Settings:
     return Surroundings.read(config).require_settings("reading the journal")
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CheckFailed(
+            f"{error.filename or 'the journal'} can't be read: {(error.strerror or '?').lower()}",
+            "run this as the user who owns the journal",
+        ) from None
 
 
 def _verify(settings: Settings) -> Any:

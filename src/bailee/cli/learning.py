@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from bailee.cli.admin_api import AdminApi, segment
-from bailee.errors import BadInput, BaileeError, InternalError, ProviderUnreachable, TrustBroken
+from bailee.cli.admin_api import AdminApi, named_error, segment
+from bailee.errors import BadInput, Conflict, TrustBroken
 from bailee.model import JobId, Pin, PinSet, ProviderId, SeenCertificate
 from bailee.policy.pin import format_pin, parse_pin
 from bailee.vault.authority import AuthorityVerifier
@@ -70,13 +70,14 @@ def learn_chain(
 
     Raises:
         BaileeError: What the admin API answered, or why the keeper could not look.
+        Conflict: No keeper did it in time.
         TrustBroken: The result is not signed by the authority, or answers another question.
     """
     arguments = {"provider": provider} | ({} if origin is None else {"origin": origin})
     asked = admin.send("/v1/jobs", {"kind": KIND, "arguments": arguments, "egress": egress})
     job = _wait(admin, str(asked["id"]))
     if job["state"] == "failed":
-        raise _failure(job.get("error") or {})
+        raise named_error(job.get("error") or {})
     return _verified(verifier, job, provider, origin)
 
 
@@ -142,16 +143,10 @@ def _wait(admin: AdminApi, id: str) -> dict[str, Any]:
         job: dict[str, Any] = admin.read(path, {"wait": WAIT_SECONDS}, WAIT_SECONDS + 15.0)
         if job["state"] in ("done", "failed"):
             return job
-    raise ProviderUnreachable(
+    raise Conflict(
         f"no keeper did the job within {DEADLINE_SECONDS:g} seconds",
         "does a keeper run that can dial from the egress address? see 'bailee doctor'",
     )
-
-
-def _failure(error: dict[str, Any]) -> BaileeError:
-    known = {each.code: each for each in BaileeError.__subclasses__()}
-    kind = known.get(str(error.get("code")), InternalError)
-    return kind(str(error.get("detail", "")), str(error.get("hint", "")))
 
 
 def _verified(
@@ -165,13 +160,12 @@ def _verified(
     except (KeyError, TypeError, ValueError):
         raise TrustBroken("the job's result is not signed, or can't be read") from None
     result = verified_job_result(verifier, signed, expected=JobId(job["id"]))
-    if result.kind != KIND or result.arguments.get("provider") != provider:
-        raise TrustBroken("the job's result answers another question than the one asked")
     try:
         seen = msgspec.convert(result.result, _Seen)
         chain = tuple(each.certificate() for each in seen.chain)
     except (msgspec.ValidationError, BadInput):
         raise TrustBroken("the job's result is not of the form that this version knows") from None
-    if not chain or seen.provider != provider or origin not in (None, seen.origin):
+    same = result.kind == KIND and seen.provider == provider and origin in (None, seen.origin)
+    if not chain or not same:
         raise TrustBroken("the job's result answers another question than the one asked")
     return Learned(provider, seen.origin, chain)

@@ -6,11 +6,22 @@ have to agree; what this one returns is the chain that it built, and pins are ma
 
 import datetime
 import ipaddress
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    Policy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
 
 from bailee.errors import CertificateRefused, ConfigInvalid
 
@@ -25,9 +36,23 @@ _CHAIN_LIMIT = 10
 """Certificates a peer may present; real chains have two to four."""
 
 
+def _want_server_use(_: Policy, __: x509.Certificate, usage: x509.ExtendedKeyUsage) -> None:
+    if ExtendedKeyUsageOID.SERVER_AUTH not in usage:
+        raise ValueError("the leaf's extendedKeyUsage has no serverAuth")
+
+
+_CA_POLICY = ExtensionPolicy.webpki_defaults_ca()
+_LEAF_POLICY = ExtensionPolicy.webpki_defaults_ee().require_present(
+    x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _want_server_use
+)
+"""By default both verifiers take a leaf that says nothing about its use."""
+_REFUSALS = (VerificationError, ValueError, x509.InvalidVersion, UnsupportedAlgorithm)
+"""What `cryptography` raises of certificates that are not valid, or can't even be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerifiedChain:
-    """A chain that both verifiers accepted, leaf first, root last. Only `ChainVerifier` makes one."""
+    """A chain that both verifiers accepted, leaf first. Only `ChainVerifier` makes one."""
 
     certificates: tuple[x509.Certificate, ...]
 
@@ -62,12 +87,13 @@ class ChainVerifier:
             raise CertificateRefused(f"the peer presented {len(presented)} certificates")
         try:
             certificates = [x509.load_der_x509_certificate(der) for der in presented]
-            verifier = (
-                PolicyBuilder().store(self._store).time(now).build_server_verifier(_subject(host))
-            )
+            policy = PolicyBuilder().store(self._store).time(now)
+            policy = policy.extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
+            verifier = policy.build_server_verifier(_subject(host))
             built = verifier.verify(certificates[0], certificates[1:])
-        except (VerificationError, ValueError) as refused:
-            reason = " ".join(str(refused).split())[:300]
+        except _REFUSALS as refused:
+            # What follows in brackets is the peer's own words: the subject of its certificate.
+            reason = " ".join(str(refused).partition("(encountered")[0].split())[:300]
             raise CertificateRefused(
                 f"the second verifier (cryptography) refused the chain for {host}: {reason}",
                 GOOD_CA_HINT,
@@ -83,10 +109,11 @@ def read_roots(roots_pem: str) -> list[x509.Certificate]:
         start = block.find("-----BEGIN CERTIFICATE-----")
         if start < 0:
             continue
-        try:
-            roots.append(x509.load_pem_x509_certificate((block[start:] + marker).encode()))
-        except ValueError:
-            continue
+        with warnings.catch_warnings(action="ignore", category=CryptographyDeprecationWarning):
+            try:
+                roots.append(x509.load_pem_x509_certificate((block[start:] + marker).encode()))
+            except ValueError:
+                continue
     if not roots:
         raise ConfigInvalid(
             "the CA file holds no certificate that can be read", "it must hold PEM certificates"

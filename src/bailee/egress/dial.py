@@ -2,13 +2,16 @@
 
 import asyncio
 import errno
+import ipaddress
+import os
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from bailee.egress.chain import VerifiedChain
-from bailee.egress.pin import PinnedChain, match_pins
+from bailee.egress.pin import match_pins
 from bailee.egress.pool import PoolKey
 from bailee.egress.resolve import Resolver, family_of
 from bailee.egress.tls import Handshake, PinnedStream, origin_settings
@@ -19,6 +22,8 @@ CONNECT_SECONDS: Final = 5.0
 _ADDRESSES_TRIED: Final = 3
 _IP_BIND_ADDRESS_NO_PORT: Final = 24
 """Linux's ip(7): leaves the choice of the port to connect(), so that ports are not used up."""
+_RESET: Final = struct.pack("ii", 1, 0)
+"""socket(7), SO_LINGER of 0 s: to close is to reset, and what was not sent yet never is."""
 T = TypeVar("T")
 
 
@@ -57,6 +62,8 @@ async def dial(
     stream = PinnedStream(handshake, pinned, key)
     stream.transport.set_protocol(stream)
     stream.take_over()
+    if not stream.alive:
+        raise ProviderUnreachable(f"{door.origin.host} closed the connection after the handshake")
     return stream
 
 
@@ -127,15 +134,17 @@ async def _connect(addresses: tuple[str, ...], origin: Origin, source: str) -> s
         try:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             _bind(connection, source)
             loop = asyncio.get_running_loop()
             await loop.sock_connect(connection, (address, origin.port))
-            if connection.getsockname()[0] != source:
+            if ipaddress.ip_address(connection.getsockname()[0]) != ipaddress.ip_address(source):
                 raise EgressAddressMissing(f"the system did not keep to {source}")
             return connection
         except OSError as refused:
             connection.close()
-            reason = refused.strerror or str(refused)
+            # The event loop puts words of its own into strerror.
+            reason = os.strerror(refused.errno) if refused.errno else str(refused)
             failure = ProviderUnreachable(
                 f"{origin.host} at {address} port {origin.port}, from {source}: {reason.lower()}"
             )

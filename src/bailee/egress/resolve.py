@@ -9,9 +9,11 @@ import asyncio
 import ipaddress
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+from bailee.egress.threads import DaemonThreads
 from bailee.errors import AddressRefused, NameUnresolved
 from bailee.model import Origin
 from bailee.policy.address import refuse
@@ -21,13 +23,19 @@ WAITING_LIMIT: Final = 64
 """Names that may be waited for at once, over all threads."""
 REMEMBERED_SECONDS: Final = 30.0
 REMEMBERED_LIMIT: Final = 4096
+LookUp = Callable[[str, int], tuple[str, ...]]
 
 
 class Resolver:
-    """Resolves and vets; remembers answers for half a minute."""
+    """Resolves and vets; remembers answers for half a minute.
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="resolve")
+    Args:
+        look_up: Blocks until a name's addresses of a family are there, or raises OSError.
+    """
+
+    def __init__(self, look_up: LookUp | None = None) -> None:
+        self._look_up = look_up or ask_system
+        self._threads: DaemonThreads[tuple[str, ...]] = DaemonThreads(THREADS, "resolve")
         self._waiting: dict[tuple[str, int], asyncio.Future[tuple[str, ...]]] = {}
         self._remembered: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
 
@@ -61,7 +69,7 @@ class Resolver:
 
     def close(self) -> None:
         """Let go of the threads without waiting for names that never come."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def _ask(self, host: str, family: int) -> tuple[str, ...]:
         key = (host, family)
@@ -72,14 +80,14 @@ class Resolver:
         if waiting is None:
             if len(self._waiting) >= WAITING_LIMIT:
                 raise NameUnresolved(f"too many names are waited for to ask for {host}")
-            loop = asyncio.get_running_loop()
-            waiting = loop.run_in_executor(self._threads, _look_up, host, family)
+            waiting = self._threads.run(partial(self._look_up, host, family))
             self._waiting[key] = waiting
             waiting.add_done_callback(lambda _: self._waiting.pop(key, None))
         try:
             addresses = await asyncio.shield(waiting)
-        except OSError as failure:
-            raise NameUnresolved(f"{host} has no address: {failure.strerror or failure}") from None
+        except (OSError, UnicodeError) as failure:
+            reason = failure.strerror if isinstance(failure, OSError) else "not a name"
+            raise NameUnresolved(f"{host} has no address: {reason or failure}") from None
         if len(self._remembered) >= REMEMBERED_LIMIT:
             self._remembered.clear()
         self._remembered[key] = (time.monotonic(), addresses)
@@ -91,6 +99,7 @@ def family_of(address: str) -> socket.AddressFamily:
     return socket.AF_INET if ipaddress.ip_address(address).version == 4 else socket.AF_INET6
 
 
-def _look_up(host: str, family: int) -> tuple[str, ...]:
+def ask_system(host: str, family: int) -> tuple[str, ...]:
+    """Ask the system's resolver, which knows /etc/hosts and DNS."""
     answers = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))

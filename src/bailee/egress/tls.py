@@ -14,7 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar, cast
 
-from bailee.egress.chain import GOOD_CA_HINT, ChainVerifier, VerifiedChain
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bailee.egress.chain import GOOD_CA_HINT, ChainVerifier, VerifiedChain, read_roots
 from bailee.egress.pin import PinnedChain
 from bailee.egress.pool import PoolKey
 from bailee.errors import CertificateRefused, ConfigInvalid, ProviderUnreachable
@@ -43,7 +45,12 @@ class TlsSettings:
         context.hostname_checks_common_name = False
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.set_alpn_protocols(["http/1.1"])
-        context.load_verify_locations(cadata=roots_pem)
+        # Just the roots that the second verifier has, and none of a bundle's comments.
+        roots = b"".join(root.public_bytes(Encoding.DER) for root in read_roots(roots_pem))
+        try:
+            context.load_verify_locations(cadata=roots)
+        except ssl.SSLError:
+            raise ConfigInvalid("OpenSSL can't read a certificate of the CA file") from None
         self.context = context
 
 
@@ -251,7 +258,7 @@ class Handshake(asyncio.Protocol, Generic[T]):
             return
         try:
             result = self._judge(self._verified_chain())
-        except Exception as refused:
+        except Exception as refused:  # noqa: BLE001  # raised again where the handshake is awaited
             self._fail(refused)
             return
         if self._finish:

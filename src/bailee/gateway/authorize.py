@@ -6,6 +6,7 @@ expires; it is kept in the snapshot, which forgets it with everything else that 
 
 from collections.abc import Hashable
 from hashlib import sha256
+from typing import Final
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -36,6 +37,54 @@ class Authorized(msgspec.Struct, frozen=True):
     """The same in bytes."""
     valid_until: float
     """When the token or the first of the grants expires, Unix seconds."""
+
+
+class KnownHead(msgspec.Struct):
+    """A request head that came before, byte for byte, and what was made of it.
+
+    Clients that poll send the same bytes again and again. While the store's revision stays the
+    same, the same bytes mean the same; they need not be parsed, decided and rebuilt again.
+    """
+
+    received: Received
+    authorized: Authorized
+    dropped: list[bytes]
+    """The headers that are not sent on."""
+    kept_at: float = 0.0
+    sealed: tuple[bytes, bytes] | None = None
+    """The head for the provider, with the credential, sealed by the vault's `heads`."""
+
+
+KNOWN_HEAD_SECONDS: Final = 300.0
+KNOWN_HEAD_BYTES: Final = 2048
+
+
+def recall(data: bytes, snapshot: Snapshot, now: float) -> KnownHead | None:
+    """Find what was made of the same bytes before.
+
+    Args:
+        data: All that came in one read, at the boundary between two requests.
+        snapshot: What the store says; made fresh before anything is taken from it.
+        now: Unix seconds.
+
+    Raises:
+        StoreUnavailable: Nobody can say what still holds.
+    """
+    if len(data) > KNOWN_HEAD_BYTES or data[-4:] != b"\r\n\r\n":
+        return None
+    snapshot.ensure_fresh()
+    known = snapshot.heads.get(sha256(data).digest())
+    if isinstance(known, KnownHead) and now < known.authorized.valid_until:
+        return known
+    return None
+
+
+def remember(data: bytes, received: Received, authorized: Authorized, snapshot: Snapshot) -> KnownHead:
+    """Remember what was made of a head that came whole, alone and without a body."""
+    known = KnownHead(received, authorized, [])
+    if len(data) <= KNOWN_HEAD_BYTES and not authorized.authenticated.bound_to_peer:
+        snapshot.heads[sha256(data).digest()] = known
+    return known
 
 
 def admit(received: Received, snapshot: Snapshot, peer: str, now: float) -> Authorized:

@@ -17,7 +17,7 @@ from bailee.signing.place import Placed
 from bailee.store.lookup import CallLookup
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.keyring import Keyring
-from bailee.vault.opening import CredentialCache, open_credential
+from bailee.vault.opening import CredentialCache, ProcessSeal, open_credential
 from bailee.vault.statements import verified_tenant_key
 
 _SEPARATOR: Final = b"\0"
@@ -40,6 +40,8 @@ class CallVault:
         self._lookup = lookup
         self._verifier = verifier
         self._cache = CredentialCache()
+        self.heads = ProcessSeal()
+        """Seals whole request heads between calls: they hold the placed credential."""
         self._privates: dict[tuple[TenantId, str], X25519PrivateKey] = {}
 
     def require_open(self) -> Keyring:
@@ -58,8 +60,7 @@ class CallVault:
             CredentialClosed: It does not open in this place.
             TrustBroken: The stream is another route's, or the tenant's key is not the authority's.
         """
-        if stream.key is not route.key and stream.key != route.key:
-            raise TrustBroken("the stream leads elsewhere than the route")
+        require_same_way(stream, route)
         found = self._cache.find(route.connection, route.sealed.version, now)
         if found is not None:
             return Placed(*found.reveal().split(_SEPARATOR))
@@ -73,6 +74,7 @@ class CallVault:
         """Drop everything opened: the store has changed, perhaps by a revocation."""
         self._cache.drop_all()
         self._privates.clear()
+        self.heads.renew()
 
     def _private(self, tenant: TenantId, key_id: str) -> X25519PrivateKey:
         private = self._privates.get((tenant, key_id))
@@ -85,3 +87,9 @@ class CallVault:
             key = verified_tenant_key(self._verifier, signed, tenant=tenant, key_id=key_id)
             private = self._privates[tenant, key_id] = keyring.tenant_private(key, wrapped)
         return private
+
+
+def require_same_way(stream: PinnedStream, route: Route) -> None:
+    """Raise TrustBroken unless a stream was dialled, verified and pinned for just this route."""
+    if stream.key is not route.key and stream.key != route.key:
+        raise TrustBroken("the stream leads elsewhere than the route")

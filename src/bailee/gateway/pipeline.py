@@ -12,11 +12,20 @@ from typing import Final
 
 import structlog
 
-from bailee.errors import BaileeError, InternalError, Unauthenticated
-from bailee.gateway.authorize import Authorized, admit, authorize, split_target
+from bailee.errors import BaileeError, InternalError, JournalUnavailable, Unauthenticated
+from bailee.gateway.authorize import (
+    Authorized,
+    KnownHead,
+    admit,
+    authorize,
+    recall,
+    remember,
+    split_target,
+)
 from bailee.gateway.relay import Call, Line
 from bailee.gateway.session import Inbound, Session
 from bailee.gateway.snapshot import Snapshot
+from bailee.http.head import Received
 from bailee.journal.entry import Intent
 from bailee.model import CallId
 
@@ -31,7 +40,8 @@ class Pipeline:
     def __init__(self, snapshot: Snapshot, line: Line) -> None:
         self._snapshot = snapshot
         self._line = line
-        self._clock = asyncio.get_running_loop().time
+        self._call_soon = asyncio.get_running_loop().call_soon
+        self._unrecorded: list[Call] = []
         self._prefix = secrets.token_hex(_PROCESS_PART)
         self._count = 0
         snapshot.on_change = self._store_changed
@@ -48,24 +58,71 @@ class Pipeline:
 
         Raises:
             BaileeError: The call is refused. Nothing was recorded and nothing sent.
+
+        Returns:
+            The call. It leaves at the end of this turn of the loop, when its intent and those of
+            all others that came in the same turn have been recorded in one write.
         """
         received = inbound.received
         if received is None:
             raise InternalError("a request without a head")
         now = time.time()
-        self._snapshot.ensure_fresh()
+        if inbound.known is not None:
+            authorized = inbound.known.authorized
+        else:
+            authorized = self._admit(received, session, inbound, now)
+        self._line.vault.require_open()
+        call = CallId(f"{self._prefix}-{self._count:x}")
+        self._count += 1
+        begun = Call(call, authorized, session, inbound, received, self._line, now)
+        self._unrecorded.append(begun)
+        if len(self._unrecorded) == 1:
+            self._call_soon(self._record)
+        return begun
+
+    def recall(self, data: bytes) -> KnownHead | None:
+        """Find what was made of the same bytes before; None when they have to be parsed."""
         try:
+            return recall(data, self._snapshot, time.time())
+        except BaileeError:
+            return None
+
+    def _admit(
+        self, received: Received, session: Session, inbound: Inbound, now: float
+    ) -> Authorized:
+        try:
+            self._snapshot.ensure_fresh()
             authorized = admit(received, self._snapshot, session.peer, now)
         except BaileeError as refused:
             _log.info("call refused", code=refused.code, detail=refused.detail, peer=session.peer)
             raise
-        self._line.vault.require_open()
-        call = CallId(f"{self._prefix}-{self._count:x}")
-        self._count += 1
-        self._line.journal.intend(_intent(call, authorized, received.method, now))
-        begun = Call(call, authorized, session, inbound, received, self._line, now, self._clock())
-        begun.start()
-        return begun
+        if inbound.whole:
+            inbound.known = remember(inbound.whole, received, authorized, self._snapshot)
+        return authorized
+
+    def _record(self) -> None:
+        """Write the intents of all calls that began in this turn of the loop; then let them go."""
+        unrecorded, self._unrecorded = self._unrecorded, []
+        calls = [call for call in unrecorded if not call.ended]
+        if not calls:
+            return
+        try:
+            self._line.journal.intend(*[_intent(call) for call in calls])
+        except JournalUnavailable as failure:
+            for call in calls:
+                call.refuse(failure)
+            return
+        except Exception:
+            _log.exception("intents could not be recorded")
+            for call in calls:
+                call.refuse(InternalError())
+            return
+        for call in calls:
+            try:
+                call.start()
+            except Exception:
+                _log.exception("a call could not start", call=call.id)
+                call.refuse(InternalError())
 
     def _store_changed(self) -> None:
         """Drop what was opened, and end the calls under way that are no longer allowed."""
@@ -89,11 +146,12 @@ class Pipeline:
         return None
 
 
-def _intent(call: CallId, authorized: Authorized, method: str, now: float) -> Intent:
+def _intent(call: Call) -> Intent:
+    authorized = call.authorized
     authenticated, route = authorized.authenticated, authorized.route
     return Intent(
-        call,
-        now,
+        call.id,
+        call.started_at,
         authenticated.tenant,
         authenticated.caller,
         authenticated.token,
@@ -102,7 +160,7 @@ def _intent(call: CallId, authorized: Authorized, method: str, now: float) -> In
         route.view.provider.id,
         route.origin.name,
         route.subject,
-        method,
+        call.method,
         authorized.path,
         route.egress,
     )

@@ -6,8 +6,8 @@ answer never looks whole.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 import structlog
@@ -27,8 +27,8 @@ from bailee.errors import (
     Reached,
 )
 from bailee.gateway.answers import AnswerReader, Begun, End
-from bailee.gateway.authorize import Authorized
-from bailee.gateway.opening import CallVault
+from bailee.gateway.authorize import KNOWN_HEAD_SECONDS, Authorized
+from bailee.gateway.opening import CallVault, require_same_way
 from bailee.gateway.session import BODY_WAITING_LIMIT, Inbound, Session
 from bailee.http.framing import LAST_CHUNK, AnswerBody, chunk, status_line
 from bailee.http.head import CHUNKED, Received
@@ -56,25 +56,26 @@ class Line:
     journal: Journal
     tasks: asyncio.TaskGroup
     calls: set["Call"]
+    clock: Callable[[], float]
+    """Seconds that never go back: the loop's."""
     call_seconds: float
     connect_seconds: float
 
 
-class _Stage(IntEnum):
-    DIALLING = 0
-    SENT = 1
-    ANSWERING = 2
-    ENDED = 3
+# How far a call is, in order. Plain numbers: they are compared a dozen times in a call.
+_RECORDING: Final = 0
+_DIALLING: Final = 1
+_SENT: Final = 2
+_ANSWERING: Final = 3
+_ENDED: Final = 4
 
 
 class Call:
     """One call, from its intent to its outcome."""
 
     __slots__ = (
-        "_authorized",
         "_body_ended",
         "_chunks_out",
-        "_clock",
         "_deadline",
         "_dialling",
         "_dropped",
@@ -89,12 +90,13 @@ class Call:
         "_session",
         "_stage",
         "_started",
-        "_started_at",
         "_status",
         "_stream",
+        "authorized",
         "id",
         "method",
         "received",
+        "started_at",
     )
 
     def __init__(
@@ -106,20 +108,18 @@ class Call:
         received: Received,
         line: Line,
         now: float,
-        started: float,
     ) -> None:
         self.id = call
         self.received = received
         self.method = received.method
-        self._authorized = authorized
+        self.authorized = authorized
         self._session = session
         self._inbound = inbound
         self._line = line
-        self._clock = asyncio.get_running_loop().time
-        self._started_at = now
-        self._started = started
+        self.started_at = now
+        self._started = line.clock()
         self._deadline = self._started + line.call_seconds
-        self._stage = _Stage.DIALLING
+        self._stage: int = _RECORDING
         self._stream: PinnedStream | None = None
         self._reader: AnswerReader | None = None
         self._dialling: asyncio.Task[None] | None = None
@@ -135,32 +135,37 @@ class Call:
         line.calls.add(self)
 
     def __repr__(self) -> str:
-        return f"Call({self.id}, stage={self._stage.name})"
+        return f"Call({self.id}, stage={self._stage})"
 
     @property
-    def authorized(self) -> Authorized:
-        """What was decided when the call began."""
-        return self._authorized
+    def ended(self) -> bool:
+        """Whether the call is over; it may be before it was recorded, when its client hung up."""
+        return self._stage is _ENDED
 
     # --- dial ---
 
     def start(self) -> None:
-        """Take a pooled stream and send, or dial one first."""
-        stream = self._line.pool.take(self._authorized.route.key)
+        """Go: the intent has been recorded. Take a pooled stream and send, or dial one first."""
+        stream = self._line.pool.take(self.authorized.route.key)
         if stream is None:
             self._dial()
         else:
             stream.reused = True
+            self._stage = _DIALLING
             self._proceed(stream)
 
+    def refuse(self, error: BaileeError) -> None:
+        """Answer with a problem: the intent could not be recorded, and nothing was sent."""
+        self._give_up(error)
+
     def _dial(self) -> None:
-        self._stage = _Stage.DIALLING
+        self._stage = _DIALLING
         if self._inbound.waiting > BODY_WAITING_LIMIT:
             self._session.pause_body()
         self._dialling = self._line.tasks.create_task(self._dial_and_proceed())
 
     async def _dial_and_proceed(self) -> None:
-        route = self._authorized.route
+        route = self.authorized.route
         line = self._line
         try:
             stream = await dial(
@@ -180,7 +185,7 @@ class Call:
             self._fail(InternalError())
             return
         self._dialling = None
-        if self._stage is not _Stage.DIALLING:
+        if self._stage is not _DIALLING:
             stream.abort()
             return
         self._proceed(stream)
@@ -189,9 +194,9 @@ class Call:
 
     def _proceed(self, stream: PinnedStream) -> None:
         try:
-            placed = self._line.vault.sign_for(stream, self._authorized.route, self._started_at)
+            head = self._signed_head(stream)
         except BaileeError as refused:
-            self._line.pool.give(stream, self._clock())
+            self._line.pool.give(stream, self._line.clock())
             self._fail(refused)
             return
         self._stream = stream
@@ -200,17 +205,34 @@ class Call:
             reader = AnswerReader(stream)
         self._reader = reader
         reader.attach(self)
-        self._stage = _Stage.SENT
+        self._stage = _SENT
+        session = self._session
         if self.received.expects_continue and not self._inbound.complete and not self._retried:
-            self._session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._session.write_paused:
+            session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if session.write_paused:
             stream.pause_reading()
-        head = self._head(placed)
         stream.write(head + self._body_so_far() if self._inbound.pieces else self._ended(head))
-        self._session.resume_body()
+        session.resume_body()
+
+    def _signed_head(self, stream: PinnedStream) -> bytes:
+        """The head for the provider: made, or the same as of the same request before."""
+        vault, route, known = self._line.vault, self.authorized.route, self._inbound.known
+        if known is not None and known.sealed is not None:
+            require_same_way(stream, route)
+            if self.started_at - known.kept_at < KNOWN_HEAD_SECONDS:
+                head = vault.heads.open(known.sealed)
+                if head is not None:
+                    self._dropped = known.dropped
+                    return head
+        placed = vault.sign_for(stream, route, self.started_at)
+        head = self._head(placed)
+        if known is not None and not placed.path_prefix:
+            known.sealed, known.kept_at = vault.heads.seal(head), self.started_at
+            known.dropped = self._dropped
+        return head
 
     def _head(self, placed: Placed) -> bytes:
-        authorized, received = self._authorized, self.received
+        authorized, received = self.authorized, self.received
         route = authorized.route
         self._path_prefix = placed.path_prefix.decode("ascii")
         lines, self._dropped = route.view.headers.split(received.headers)
@@ -264,7 +286,7 @@ class Call:
             return
         if self._inbound.pieces or (self._inbound.complete and not self._body_ended):
             out = self._body_so_far()
-            self._deadline = self._clock() + self._line.call_seconds
+            self._deadline = self._line.clock() + self._line.call_seconds
             if out:
                 stream.write(out)
 
@@ -274,9 +296,9 @@ class Call:
 
     def client_gone(self) -> None:
         """The client hung up: the stream is in the middle of a call and is not used again."""
-        if self._stage is not _Stage.ENDED:
+        if self._stage is not _ENDED:
             self._drop_stream()
-            self._close_record(ClientGone(), self._clock())
+            self._close_record(ClientGone(), self._line.clock())
 
     def client_reads(self, reads: bool) -> None:
         """Hand the client's back-pressure on to the provider."""
@@ -288,7 +310,7 @@ class Call:
 
     def expired(self, now: float) -> bool:
         """End the call when nothing has moved for `call_seconds`."""
-        if now <= self._deadline or self._stage in (_Stage.DIALLING, _Stage.ENDED):
+        if now <= self._deadline or self._stage not in (_SENT, _ANSWERING):
             return False
         if self._session.write_paused:
             self._give_up(ClientGone("the client stopped reading the answer"))
@@ -308,7 +330,7 @@ class Call:
 
     def answer_came(self, begun: Begun | None, pieces: list[bytes], end: End | None) -> None:
         """Pass a part of the answer on, in one write."""
-        now = self._clock()
+        now = self._line.clock()
         self._deadline = now + self._line.call_seconds
         out = pieces
         if pieces:
@@ -316,7 +338,7 @@ class Call:
             self._received_bytes += len(body)
         if begun is not None:
             out = self._answer_head(begun)
-            self._stage = _Stage.ANSWERING
+            self._stage = _ANSWERING
             if pieces:
                 out.append(chunk(body) if self._chunks_out else body)
         elif self._chunks_out and pieces:
@@ -388,7 +410,7 @@ class Call:
 
     def _may_retry(self) -> bool:
         return (
-            self._stage is _Stage.SENT
+            self._stage is _SENT
             and not self._retried
             and self._stream is not None
             and self._stream.reused
@@ -398,16 +420,16 @@ class Call:
 
     def _give_up(self, error: BaileeError) -> None:
         """Drop the stream, then say so if nothing was said yet, or cut the client off."""
-        if self._stage is _Stage.ENDED:
+        if self._stage is _ENDED:
             return
         self._drop_stream()
         self._fail(error)
 
     def _fail(self, error: BaileeError) -> None:
-        if self._stage is _Stage.ENDED:
+        if self._stage is _ENDED:
             return
-        begun = self._stage is _Stage.ANSWERING
-        self._close_record(error, self._clock())
+        begun = self._stage is _ANSWERING
+        self._close_record(error, self._line.clock())
         if begun:
             self._session.cut()
         else:
@@ -422,29 +444,30 @@ class Call:
         self._stream = self._reader = None
 
     def _close_record(self, error: BaileeError | None, now: float) -> None:
-        reached = None
+        reached, recorded = None, self._stage is not _RECORDING
         if error is not None:
-            nothing_left = self._stage is _Stage.DIALLING and not self._retried
+            nothing_left = self._stage <= _DIALLING and not self._retried
             reached = Reached.NOTHING if nothing_left else Reached.MAYBE
             _log.warning("call failed", call=self.id, code=error.code, detail=error.detail)
-        self._stage = _Stage.ENDED
+        self._stage = _ENDED
         self._line.calls.discard(self)
-        seconds = now - self._started
-        self._line.journal.outcome(
-            Outcome(
-                self.id,
-                self._started_at + seconds,
-                self._status,
-                error.code if error is not None else None,
-                reached,
-                self._sent_bytes,
-                self._received_bytes,
-                round(seconds, 6),
+        if recorded:
+            seconds = now - self._started
+            self._line.journal.outcome(
+                Outcome(
+                    self.id,
+                    self.started_at + seconds,
+                    self._status,
+                    error.code if error is not None else None,
+                    reached,
+                    self._sent_bytes,
+                    self._received_bytes,
+                    round(seconds, 6),
+                )
             )
-        )
 
     def _rewritten(self, locating: list[tuple[str, str]]) -> list[bytes]:
-        route = self._authorized.route
+        route = self.authorized.route
         host = self.received.host.decode("ascii")
         rewriter = Rewriter(
             origins=route.view.provider.origins,
@@ -453,7 +476,7 @@ class Call:
             path_prefix=self._path_prefix,
             reserved=route.view.reserved,
         )
-        path = self._path_prefix + self._authorized.path
+        path = self._path_prefix + self.authorized.path
         requested = f"https://{route.origin.authority}{path}"
         lines = []
         for name, value in locating:

@@ -21,6 +21,7 @@ from bailee.errors import (
     MalformedRequest,
     Overloaded,
 )
+from bailee.gateway.authorize import KnownHead
 from bailee.http.head import HEAD_LIMIT, Received, read_head
 from bailee.http.problem import problem_answer
 
@@ -39,14 +40,18 @@ _log = structlog.get_logger("gateway")
 class Inbound:
     """One request of a session: its head, or what is wrong with it, and its body as it comes."""
 
-    __slots__ = ("complete", "fault", "pieces", "received", "waiting")
+    __slots__ = ("complete", "fault", "known", "pieces", "received", "waiting", "whole")
 
-    def __init__(self) -> None:
-        self.received: Received | None = None
+    def __init__(self, known: KnownHead | None = None) -> None:
+        self.known = known
+        """What was made of the same bytes before."""
+        self.whole = b""
+        """All bytes of the request, when they came alone, in one read, and without a body."""
+        self.received: Received | None = None if known is None else known.received
         self.fault: BaileeError | None = None
         self.pieces: list[bytes] = []
         self.waiting = 0
-        self.complete = False
+        self.complete = known is not None
 
     def take_pieces(self) -> list[bytes]:
         """Take what has come of the body since the last time."""
@@ -83,6 +88,10 @@ class Calls(Protocol):
 
     def begin(self, session: "Session", inbound: Inbound) -> Exchange:
         """Begin a call. Raises a BaileeError when it is refused."""
+        ...
+
+    def recall(self, data: bytes) -> KnownHead | None:
+        """Find what was made of the same bytes before; None when they have to be parsed."""
         ...
 
 
@@ -233,7 +242,16 @@ class Session(asyncio.Protocol):
         if self._state is not _State.OPEN:
             self._throw_away(len(data))
             return
+        at_boundary = self._reading is None and not self._queue
+        if at_boundary:
+            known = self._calls.recall(data)
+            if known is not None:
+                self._queue.append(Inbound(known))
+                self._begin_next()
+                return
         self._parse(data)
+        if at_boundary and len(self._queue) == 1:
+            self._mark_whole(self._queue[0], data)
         if self._exchange is not None:
             if len(self._queue) > 1:
                 self.pause_body()
@@ -258,6 +276,17 @@ class Session(asyncio.Protocol):
                 fault = fault or HeadTooLarge()
         if fault is not None:
             self._poison(fault)
+
+    def _mark_whole(self, inbound: Inbound, data: bytes) -> None:
+        received = inbound.received
+        if (
+            inbound.complete
+            and received is not None
+            and received.body_length == 0
+            and received.keep_alive
+            and not received.expects_continue
+        ):
+            inbound.whole = data
 
     def _poison(self, fault: BaileeError) -> None:
         """Mark the request being read as faulty: it is answered in its turn, and is the last."""

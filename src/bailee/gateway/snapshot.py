@@ -65,6 +65,7 @@ ENTRIES_LIMIT: Final = 100_000
 
 
 DECISIONS_LIMIT: Final = 20_000
+HEADS_LIMIT: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class _Read:
     places: dict[bytes, TokenPlace | None] = field(default_factory=dict)
     allowlists: dict[CallerId, Allowlist] = field(default_factory=dict)
     decisions: dict[Hashable, object] = field(default_factory=dict)
+    heads: dict[bytes, object] = field(default_factory=dict)
 
 
 class Snapshot:
@@ -205,6 +207,13 @@ class Snapshot:
         if len(self._read.decisions) >= DECISIONS_LIMIT:
             self._read.decisions.clear()
         return self._read.decisions
+
+    @property
+    def heads(self) -> dict[bytes, object]:
+        """Request heads that were understood and let through at this revision, by their digest."""
+        if len(self._read.heads) >= HEADS_LIMIT:
+            self._read.heads.clear()
+        return self._read.heads
 
     def token(self, digest: bytes) -> TokenRow | None:
         """Find a token by its digest, live or not."""

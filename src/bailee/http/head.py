@@ -60,6 +60,10 @@ class Received(msgspec.Struct):
     token: bytes | None
     """The value of `Bailee-Token`."""
 
+    def __repr__(self) -> str:
+        # Headers hold tokens: a traceback that shows values must not show them.
+        return f"Received({self.method} ...)"
+
 
 def read_head(
     method: str, target: bytes, version: str, pairs: list[tuple[bytes, bytes]], keep_alive: bool

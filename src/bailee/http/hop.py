@@ -60,9 +60,15 @@ NEVER_FORWARDED: Final = HOP_BY_HOP | {
     b"via",
     b"true-client-ip",
     b"client-ip",
+    b"wl-proxy-client-ip",
+    b"x-appengine-user-ip",
     b"x-client-ip",
     b"x-cluster-client-ip",
+    b"x-envoy-external-address",
+    b"x-originating-ip",
     b"x-real-ip",
+    b"x-remote-addr",
+    b"x-remote-ip",
     b"x-http-method",
     b"x-http-method-override",
     b"x-method-override",
@@ -89,7 +95,11 @@ _NAMES_REMEMBERED: Final = 512
 
 
 def may_never_pass(name: bytes) -> bool:
-    """Tell whether a request header (lower case) is one that no provider's file can let through."""
+    """Tell whether a request header (lower case) is one that no provider's file can let through.
+
+    `_` counts as `-`: behind CGI and WSGI the two can't be told apart.
+    """
+    name = name.replace(b"_", b"-")
     return name in NEVER_FORWARDED or name.startswith(FORBIDDEN_PREFIXES)
 
 
@@ -100,7 +110,7 @@ class RequestHeaderPolicy:
     exact: frozenset[bytes]
     prefixes: tuple[bytes, ...]
     placed: frozenset[bytes]
-    """Headers in which the credential is placed: a caller's own are dropped."""
+    """Headers in which the credential is placed, with `-` for `_`: a caller's own are dropped."""
     _decided: dict[bytes, bool] = field(default_factory=dict)
 
     @classmethod
@@ -110,7 +120,7 @@ class RequestHeaderPolicy:
         return cls(
             STANDARD_REQUEST_HEADERS | {name for name in names if not name.endswith(b"*")},
             tuple(name[:-1] for name in names if name.endswith(b"*")),
-            frozenset(name.lower().encode() for name in placed),
+            frozenset(name.lower().replace("_", "-").encode() for name in placed),
         )
 
     def passes(self, name: bytes) -> bool:
@@ -123,7 +133,7 @@ class RequestHeaderPolicy:
         return decided
 
     def _decide(self, name: bytes) -> bool:
-        if name in self.placed or may_never_pass(name):
+        if name.replace(b"_", b"-") in self.placed or may_never_pass(name):
             return False
         return name in self.exact or bool(self.prefixes and name.startswith(self.prefixes))
 

@@ -8,9 +8,13 @@ all others are dropped. Where the credential stands in the path or query, it is 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote_plus, urljoin, urlsplit
+from urllib.parse import SplitResult, quote_from_bytes, unquote_plus, urljoin, urlsplit
 
 from bailee.model import Origin
+
+_VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F))
+_DOUBTFUL = re.compile(r"[\x00-\x1f\x7f\\]")
+"""Control characters, which some clients cut out, and the backslash, which some take for a slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,18 @@ class Rewriter:
         """Turn a URL reference of the provider into one of ours.
 
         Args:
-            value: An absolute or relative reference.
+            value: An absolute or relative reference, decoded as Latin-1. What is not visible ASCII
+                is percent-encoded.
             requested: The absolute URL that was asked of the provider.
 
         Returns:
             An absolute URL of ours, or None when the reference leads elsewhere.
         """
+        if _DOUBTFUL.search(value):
+            return None
+        reference = quote_from_bytes(value.strip().encode("latin-1", "replace"), _VISIBLE)
         try:
-            url = urlsplit(urljoin(requested, value.strip()))
+            url = urlsplit(urljoin(requested, reference))
             origin = self._origin_of(url)
         except ValueError:
             return None
@@ -57,12 +65,16 @@ class Rewriter:
         return f"{self.base}/{door}{path}{'?' + query if query else ''}{fragment}"
 
     def rewrite_link(self, value: str, requested: str) -> str | None:
-        """Rewrite every target of a `Link` header (RFC 8288); those that lead elsewhere go."""
+        """Rewrite every target of a `Link` header (RFC 8288); those that lead elsewhere go.
+
+        A link with an `anchor` goes too: it is a second URL, and nobody pages by it.
+        """
         kept = []
         for link in _LINK.finditer(value):
             target = self.rewrite(link["target"], requested)
-            if target is not None:
-                kept.append(f"<{target}>{link['parameters'].rstrip()}")
+            parameters = link["parameters"].rstrip()
+            if target is not None and not _ANCHOR.search(parameters):
+                kept.append(f"<{target}>{parameters}")
         return ", ".join(kept) or None
 
     def _origin_of(self, url: SplitResult) -> Origin | None:
@@ -81,3 +93,4 @@ class Rewriter:
 _LINK = re.compile(
     r"<(?P<target>[^<>]*)>(?P<parameters>(?:\s*;\s*[^\s=;,]+\s*(?:=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,\"]*))?)*)"
 )
+_ANCHOR = re.compile(r";\s*anchor\s*\*?\s*=", re.IGNORECASE)

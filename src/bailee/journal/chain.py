@@ -1,30 +1,39 @@
 """How lines are chained. Nothing here touches a file.
 
-A line is one JSON object and a line feed. Its first member is `seq` (1, 2, 3 ...), its last is
-`hash`. What is hashed is the hash before it, 32 bytes, and the line's own bytes up to the comma
-before `"hash"`:
+A line is one JSON object and a line feed. What is written at once is a block of lines, and a
+block's last line alone ends with two members of the chain's own:
 
-    hash_n = SHA-256(hash_{n-1} || {"seq":n,"type":...,...)
+    {"type":"outcome",...}
+    {"type":"intent",...}
+    {"type":"intent",...,"seq":7,"hash":"<64 hexadecimal digits>"}
+
+`seq` counts the lines of the chain so far, this one included. What is hashed is the hash before
+it, 32 bytes, and all bytes of the block, line feeds included, up to the comma before `"hash"`:
+
+    hash_n = SHA-256(hash_{n-1} || {"type":...}\\n{"type":...,"seq":n)
     hash_0 = SHA-256("bailee/journal/v1" || 0x00 || the chain's id)
 
-so that no byte of a line is outside of what is checked, and a chain's lines fit no other chain.
-Anybody can compute these hashes. What holds the chain is kept elsewhere: its head in the store,
-and the authority's signature on checkpoints.
+so that no byte and no count of lines is outside of what is checked, and a chain's lines fit no
+other chain. Anybody can compute these hashes. What holds the chain is kept elsewhere: its head in
+the store, and the authority's signature on checkpoints. A head is always the end of a block.
 """
 
 import re
-from dataclasses import dataclass
 from binascii import hexlify
+from dataclasses import dataclass
 from hashlib import sha256
 
 SUFFIX = ".jsonl"
 MAX_LINE_BYTES = 512 * 1024
 """A path of 32 KiB of nothing but control characters fits in."""
+MAX_BLOCK_LINES = 64 * 1024
+"""All outcomes that may wait, and an intent of every connection, fit in."""
 
 HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _ID = re.compile(r"[a-z][a-z0-9-]{0,79}", re.ASCII)
-_HASH_MEMBER = re.compile(rb',"hash":"([0-9a-f]{64})"}')
-_HASH_MEMBER_BYTES = 75
+_END = re.compile(rb',"seq":([1-9][0-9]{0,17}),"hash":"([0-9a-f]{64})"}')
+_HASH_MEMBER_BYTES = len(',"hash":""}') + 64
+_END_BYTES = _HASH_MEMBER_BYTES + len(',"seq":') + 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +45,65 @@ class Head:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class BlockEnd:
+    """What a block's last line ends with."""
+
+    seq: int
+    hash: bytes
+    """The hash that it states, 32 bytes."""
+    hashed: bytes
+    """The part of the line that is hashed."""
+
+
 def genesis(chain: str) -> bytes:
-    """Compute the hash that stands before a chain's first line: 32 bytes."""
+    """Compute the hash that stands before a chain's first block: 32 bytes."""
     return sha256(b"bailee/journal/v1\x00" + chain.encode()).digest()
 
 
-def link(previous: bytes, seq: int, text: bytes) -> tuple[bytes, bytes]:
-    """Chain one encoded entry to what stands before it.
+def close_block(previous: bytes, seq: int, lines: bytes) -> tuple[bytes, bytes]:
+    """Chain a block to what stands before it.
 
     Args:
-        previous: The hash of the line before, 32 bytes.
-        seq: The new line's number.
-        text: The entry as `entry.encode` made it.
+        previous: The hash of the block before, 32 bytes.
+        seq: The number of the block's last line.
+        lines: One line or more as `entry.encode_lines` made them.
 
     Returns:
-        The whole line with its line feed, and its hash (32 bytes).
+        The block as it stands in the file, and its hash (32 bytes).
     """
-    hashed = b'{"seq":%d,' % seq + text[1:-1]
+    hashed = b'%b,"seq":%d' % (lines[:-2], seq)
     digest = sha256(previous + hashed).digest()
-    return b"".join((hashed, b',"hash":"', hexlify(digest), b'"}\n')), digest
+    return b'%b,"hash":"%b"}\n' % (hashed, hexlify(digest)), digest
 
 
-def split_line(line: bytes) -> tuple[bytes, bytes] | None:
-    """Split a line (without its line feed) into what is hashed and the hash that it states.
+def split_end(line: bytes) -> BlockEnd | None:
+    """Split a block's last line, given without its line feed.
 
     Returns:
-        None when the line does not end in a `hash` member as `link` writes it.
+        None when the line does not end as `close_block` writes it: it stands inside of a block.
     """
-    member = _HASH_MEMBER.fullmatch(line, max(0, len(line) - _HASH_MEMBER_BYTES))
-    if member is None:
+    end = _END.search(line, max(0, len(line) - _END_BYTES))
+    if end is None or end.end() != len(line):
         return None
-    return line[:-_HASH_MEMBER_BYTES], bytes.fromhex(member[1].decode())
+    return BlockEnd(int(end[1]), bytes.fromhex(end[2].decode()), line[:-_HASH_MEMBER_BYTES])
 
 
-def link_hash(previous: bytes, hashed: bytes) -> bytes:
-    """Compute the hash that a line must state: of the hash before it and what `split_line` gave."""
-    return sha256(previous + hashed).digest()
+class BlockHash:
+    """The hash that a block must state, of lines that come one by one."""
+
+    def __init__(self, previous: bytes) -> None:
+        """Begin after the block with that hash, 32 bytes."""
+        self._hash = sha256(previous)
+
+    def add(self, line: bytes) -> None:
+        """Go on by one line inside of the block, given without its line feed."""
+        self._hash.update(line + b"\n")
+
+    def end(self, hashed: bytes) -> bytes:
+        """End with what is hashed of the last line; the hash, 32 bytes."""
+        self._hash.update(hashed)
+        return self._hash.digest()
 
 
 def is_chain_id(text: str) -> bool:

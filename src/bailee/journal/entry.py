@@ -7,6 +7,7 @@ Times are Unix seconds; `at` is when the thing happened, not when it was written
 
 import hmac
 import json
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -101,6 +102,21 @@ def encode(entry: Entry) -> bytes:
     except UnicodeEncodeError:
         return _escape(entry)
     return text if text.isascii() and b"\x7f" not in text else _escape(entry)
+
+
+def encode_lines(entries: Sequence[Entry]) -> bytes:
+    """Encode entries as `encode` does, one a line: less than half the cost when there are many.
+
+    Returns:
+        A line for each entry, each with its line feed.
+    """
+    try:
+        lines = _ENCODER.encode_lines(entries)
+    except UnicodeEncodeError:
+        lines = b"\x7f"
+    if lines.isascii() and b"\x7f" not in lines:
+        return lines
+    return b"".join([encode(entry) + b"\n" for entry in entries])
 
 
 def decode(text: bytes) -> Entry:

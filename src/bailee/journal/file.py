@@ -6,7 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from bailee.errors import JournalUnavailable
-from bailee.journal.chain import MAX_LINE_BYTES, Head, file_name, genesis, link
+from bailee.journal.chain import (
+    MAX_BLOCK_LINES,
+    MAX_LINE_BYTES,
+    Head,
+    close_block,
+    file_name,
+    genesis,
+)
+from bailee.journal.entry import Entry, encode_lines
 
 FILE_MODE = 0o640
 
@@ -16,7 +24,7 @@ class ChainFile:
 
     Its state changes in one assignment after the bytes are in the file, so that `head()` may be
     read from any thread. After any fault the chain is broken: the file is cut back to its last
-    whole line and no line follows.
+    whole block and nothing follows.
     """
 
     __slots__ = ("_descriptor", "_sync", "_where", "chain", "ended", "limit", "state")
@@ -62,22 +70,18 @@ class ChainFile:
         seq, digest, _ = self.state
         return Head(self.chain, seq, digest.hex())
 
-    def append(self, texts: Sequence[bytes]) -> None:
-        """Append entries (as `entry.encode` made them) in one write.
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Append entries, at least one, as a block in one write.
 
         Raises:
             JournalUnavailable: Not all of it could be written. None of it stands in the file, or
                 (after a failed sync) nobody knows; the chain is broken either way.
         """
         seq, digest, size = self.state
-        lines = []
-        for text in texts:
-            seq += 1
-            line, digest = link(digest, seq, text)
-            lines.append(line)
-        block = b"".join(lines)
-        if len(block) > MAX_LINE_BYTES and any(len(line) > MAX_LINE_BYTES for line in lines):
-            raise JournalUnavailable("an entry is longer than a line of the journal may be")
+        seq += len(entries)
+        block, digest = close_block(digest, seq, encode_lines(entries))
+        if len(block) > MAX_LINE_BYTES:
+            _check_bounds(block)
         try:
             written = os.write(self._descriptor, block)
             while written < len(block):
@@ -117,10 +121,18 @@ class ChainFile:
             self._where.unlink()
 
     def _break(self) -> None:
-        """Cut a half line away, as far as the disk still obeys, and let nothing follow."""
+        """Cut half a block away, as far as the disk still obeys, and let nothing follow."""
         with suppress(OSError):
             os.ftruncate(self._descriptor, self.state[2])
         self.close()
+
+
+def _check_bounds(block: bytes) -> None:
+    lines = block.splitlines(keepends=True)
+    if len(lines) > MAX_BLOCK_LINES:
+        raise JournalUnavailable("these are more entries than a block of the journal may hold")
+    if max(map(len, lines)) > MAX_LINE_BYTES:
+        raise JournalUnavailable("an entry is longer than a line of the journal may be")
 
 
 def sync_directory(directory: Path) -> None:

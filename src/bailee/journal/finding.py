@@ -39,7 +39,7 @@ ADVICE = {
     Kind.CHECKPOINT: "trust the checkpoint: file and database were both changed; " + _STORE,
     Kind.SIGNATURE: _STORE,
     Kind.NO_END: "nothing to do if its process is running or was killed",
-    Kind.REMNANT: "nothing to do: a crash left it, or the line is being written now",
+    Kind.REMNANT: "nothing to do: a crash left it, or it is being written now",
     Kind.NEVER_BEGUN: "nothing to do: the process died before its first line",
     Kind.NO_OUTCOME: "these calls are in flight, or their process died; the provider may know them",
 }
@@ -48,7 +48,11 @@ NOTICES = frozenset({Kind.NO_END, Kind.REMNANT, Kind.NEVER_BEGUN, Kind.NO_OUTCOM
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found. `line` counts from 1 and is None when it is about the whole chain."""
+    """One thing found.
+
+    `line` counts the file's lines from 1 and is None when it is about the whole chain. Of a block
+    it is the first line; `detail` names the last.
+    """
 
     kind: Kind
     chain: str

@@ -1,8 +1,7 @@
 """Reading the journal for people: all chains as one list ordered by time.
 
-Reading is not verifying: what can be read is shown. A chain's own order is never changed: an
-entry that was written late (an outcome, or after the clock went back) comes where its chain has
-come to.
+Reading is not verifying: what can be read is shown. A chain's own order is never changed: an entry
+that was written late (an outcome, or after the clock went back) comes where its chain has come to.
 """
 
 import heapq
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bailee.journal.chain import MAX_LINE_BYTES, SUFFIX, is_chain_id, split_line
+from bailee.journal.chain import MAX_LINE_BYTES, SUFFIX, is_chain_id, split_end
 from bailee.journal.entry import End, Entry, Event, Intent, Outcome, Start, decode
 
 _MAX_OPEN_CALLS = 100_000
@@ -39,7 +38,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line that was read. `line` is the JSON text as it stands, without its line feed."""
+    """One line that was read. `line` is the JSON text as it stands, without its line feed.
+
+    `seq` is counted: whether it is the number that the chain gives the line, `verify` tells.
+    """
 
     chain: str
     seq: int
@@ -68,8 +70,10 @@ class JournalReader:
     def poll(self) -> Iterator[Record]:
         """Read what has come since the last poll, ordered by time over all chains.
 
-        Half a line at the end of a file is left for the next poll. At any time as many files are
-        open as chains overlap. Whoever stops in the middle of a poll misses its rest.
+        Half a line at the end of a file is left for the next poll; whole lines of a block whose
+        end has not come are shown, although a crash may leave them there for good. At any time as
+        many files are open as chains overlap. Whoever stops in the middle of a poll misses its
+        rest.
 
         Raises:
             OSError: A file can't be read.
@@ -94,7 +98,8 @@ class JournalReader:
                 continue
             position = self._positions.setdefault(path.stem, _Position())
             if path.stat().st_size > position.offset:
-                first = next(self._read(path.stem, _Position(position.offset)), None)
+                ahead = _Position(position.offset, position.lines)
+                first = next(self._read(path.stem, ahead), None)
                 yield first[0] if first else 0.0, path.stem, position
         self.unreadable = sum(position.unreadable for position in self._positions.values())
 
@@ -103,7 +108,8 @@ class JournalReader:
             file.seek(position.offset)
             while (line := file.readline(MAX_LINE_BYTES + 1)).endswith(b"\n"):
                 position.offset += len(line)
-                record = _record(chain, line[:-1])
+                position.lines += 1
+                record = _record(chain, position.lines, line[:-1])
                 if record is None:
                     position.unreadable += 1
                     self.unreadable += 1
@@ -137,18 +143,21 @@ class JournalReader:
 @dataclass(slots=True)
 class _Position:
     offset: int = 0
+    lines: int = 0
     unreadable: int = 0
 
 
-class _Seq(msgspec.Struct, frozen=True):
-    seq: int
+class _ChainMembers(msgspec.Struct, frozen=True):
+    seq: object = None
+    hash: object = None
 
 
-def _record(chain: str, line: bytes) -> Record | None:
-    if split_line(line) is None:
-        return None
+def _record(chain: str, seq: int, line: bytes) -> Record | None:
     try:
-        return Record(chain, msgspec.json.decode(line, type=_Seq).seq, decode(line), line)
+        members = msgspec.json.decode(line, type=_ChainMembers)
+        if members != _ChainMembers() and split_end(line) is None:
+            return None
+        return Record(chain, seq, decode(line), line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 

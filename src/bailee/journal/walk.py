@@ -1,20 +1,26 @@
 """Walking along one chain, line by line: a judgement without files.
 
-A line that does not follow from the one before it can have been edited, or what stood before it
-was deleted or moved. The numbers tell which:
+Lines are judged by the block, when its last line has come. A block that does not follow from the
+one before it can have been edited, or what stood before it was deleted or moved. The number that
+it states and its count of lines tell which:
 
-| the line's number        | the hash before fits | judgement                                      |
-|--------------------------|----------------------|------------------------------------------------|
-| the next one             | yes                  | good                                           |
-| the next one             | no                   | edited                                         |
-| higher                   | either               | a gap: swapped if what is missing comes later, |
-|                          |                      | else deleted                                   |
-| lower, missing until now | either               | fills a gap                                    |
-| lower, seen already      | either               | edited (put in twice)                          |
-| none can be read         | -                    | edited                                         |
+| the number of its first line     | the hash fits | judgement                                     |
+|----------------------------------|---------------|-----------------------------------------------|
+| the next one                     | yes           | good                                          |
+| the next one                     | no            | edited, or lines swapped inside of the block  |
+| higher                           | either        | a gap: swapped if what is missing comes       |
+|                                  |               | later, else deleted (before or in the block)  |
+| lower, the last one is new       | either        | edited: lines were put in                     |
+| the last missing until now       | either        | fills a gap                                   |
+| the last seen already            | either        | edited (put in twice)                         |
+
+A line that can't be read is a finding of its own and stands for one line of its block; the block's
+hash then says no more. A deleted block end makes one block of two. Calls count when their block has
+ended: those of a remnant never left.
 
 Whoever edits and then computes all hashes anew passes this table, and fails at the marks: the
-hashes that the store and the checkpoints keep for certain lines.
+hashes that the store and the checkpoints keep for certain lines. Each of these must be met at the
+end of a block, or whoever cuts the lines into other blocks would never meet them.
 """
 
 from collections.abc import Mapping
@@ -22,7 +28,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bailee.journal.chain import genesis, link_hash, split_line
+from bailee.journal.chain import MAX_BLOCK_LINES, BlockEnd, BlockHash, genesis, split_end
 from bailee.journal.finding import Finding, Kind
 
 MAX_FINDINGS = 100
@@ -30,10 +36,11 @@ MAX_FINDINGS = 100
 
 
 class _Line(msgspec.Struct, frozen=True):
-    seq: int
     type: str
     call: str = ""
     chain: str = ""
+    seq: object = None
+    hash: object = None
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -47,13 +54,33 @@ class Mark:
     source: Kind
     """HEAD or CHECKPOINT."""
 
+    @property
+    def witness(self) -> str:
+        """Who says so, for people."""
+        return "the store" if self.source is Kind.HEAD else "a signed checkpoint"
+
 
 @dataclass(slots=True)
 class _Gap:
     line: int
     first: int
     last: int
+    end: int
+    """The number of the last line of the block that stands here."""
     filled: int = 0
+
+
+class _Block:
+    """The lines since the last block end."""
+
+    __slots__ = ("count", "damaged", "hashes", "intents", "outcomes")
+
+    def __init__(self, previous: tuple[bytes, ...]) -> None:
+        self.count = 0
+        self.damaged = False
+        self.hashes = [BlockHash(each) for each in previous]
+        self.intents: list[str] = []
+        self.outcomes: list[str] = []
 
 
 class ChainWalk:
@@ -74,18 +101,16 @@ class ChainWalk:
         self.outcomes: list[str] = []
         self._chain = chain
         self._marks = marks
-        self._expected = 1
+        self._met: set[int] = set()
+        self._last = 0
+        """The highest number that was passed."""
         self._previous: tuple[bytes, ...] = (genesis(chain),)
-        """What may stand before the next line; two after an edit, none when nobody can tell."""
+        """What may stand before the next block; two after an edit, none when nobody can tell."""
+        self._block = _Block(self._previous)
         self._gaps: list[_Gap] = []
 
     def __repr__(self) -> str:
         return f"ChainWalk({self._chain!r}, line={self.line}, findings={len(self.findings)})"
-
-    @property
-    def last(self) -> int:
-        """The highest number that was passed."""
-        return self._expected - 1
 
     @property
     def given_up(self) -> bool:
@@ -95,16 +120,30 @@ class ChainWalk:
     def feed(self, line: bytes) -> None:
         """Judge the next line, given without its line feed."""
         self.line += 1
-        parts = split_line(line)
-        seen = None if parts is None else _read(parts[0])
-        if parts is None or seen is None:
+        block = self._block
+        block.count += 1
+        end = split_end(line)
+        seen = _read(line)
+        if seen is None:
             self._find(Kind.EDITED, "this is not a line of the journal")
-            self._previous = ()
-            self._expected += 1
-            return
-        self._place(seen, *parts)
-        self._compare_marks(seen.seq, parts[1].hex())
-        self._note(seen)
+            block.damaged = True
+        else:
+            self._note(seen)
+        if end is not None:
+            self._place(end)
+            self._compare_marks(end)
+            if seen is not None and seen.type == "end":
+                self.ended_at = self.line
+            self._begin_block()
+        elif seen is not None and (seen.seq is not None or seen.hash is not None):
+            self._damage("the line does not end as a block of the journal does", self.line)
+            self._give_block_up()
+        elif block.count >= MAX_BLOCK_LINES:
+            self._damage(f"{block.count} lines up to this one have no hash", self.line)
+            self._give_block_up()
+        elif not block.damaged:
+            for running in block.hashes:
+                running.add(line)
 
     def finish(self, half: bool) -> None:
         """Judge the end of the file.
@@ -113,45 +152,55 @@ class ChainWalk:
             half: Whether bytes without a line feed stand after the last line.
         """
         for gap in self._gaps:
-            count = gap.last - gap.first + 1
-            what = f"line {gap.first}" if count == 1 else f"lines {gap.first} to {gap.last}"
-            if gap.filled >= count:
-                self._find(Kind.SWAPPED, f"{what} of the chain stand further down", gap.line)
-            else:
-                self._find(Kind.DELETED, f"{what} of the chain should stand here", gap.line)
+            self._judge(gap)
         required = max(self._marks, default=0)
-        if self.last < required:
+        unfinished = self._block.count + half
+        if self._last < required:
             sources = " and ".join(sorted({mark.source for mark in self._marks[required]}))
-            end = "in half a line" if half else "there"
+            end = "in half a block" if unfinished else "there"
             self._find(Kind.CUT, f"the file ends {end}, but {required} lines are known ({sources})")
-        elif half:
-            self._find(Kind.REMNANT, "half a line stands at the end", self.line + 1)
+        elif unfinished:
+            where = _span(self._first, self.line + half)
+            self._find(Kind.REMNANT, f"half a block stands at the end: {where}", self._first)
+        for seq in sorted(self._marks.keys() - self._met):
+            if seq <= self._last and not self.given_up:
+                for mark in self._marks[seq]:
+                    self._find(mark.source, f"{mark.witness} knows a block up to line {seq}", seq)
 
-    def _place(self, seen: _Line, hashed: bytes, stated: bytes) -> None:
-        if seen.seq < self._expected:
-            gap = next((g for g in self._gaps if g.first <= seen.seq <= g.last), None)
+    @property
+    def _first(self) -> int:
+        """The first line of the present block, where it stands in the file."""
+        return self.line - self._block.count + 1
+
+    def _place(self, end: BlockEnd) -> None:
+        """Judge a block whose end has come by the table above."""
+        block, expected, where = self._block, self._last + 1, _span(self._first, self.line)
+        first = end.seq - block.count + 1
+        if end.seq < expected:
+            gap = next((g for g in self._gaps if g.first <= end.seq <= g.last), None)
             if gap is None:
-                self._find(Kind.EDITED, f"line {seen.seq} of the chain stands here once more")
+                self._damage(f"{where}: line {end.seq} of the chain stands here once more")
             else:
-                gap.filled += 1
+                gap.filled += block.count
             return
-        if seen.seq > self._expected:
-            self._gaps.append(_Gap(self.line, self._expected, seen.seq - 1))
-            self._previous = (stated,)
-        else:
-            computed = [link_hash(previous, hashed) for previous in self._previous]
-            if computed and stated not in computed:
-                self._find(Kind.EDITED, "the line does not follow from the one before it")
-                self._previous = (stated, computed[0])
-            else:
-                self._previous = (stated,)
-        self._expected = seen.seq + 1
+        self._last = end.seq
+        self._previous = (end.hash,)
+        if first > expected:
+            self._gaps.append(_Gap(self._first, expected, first - 1, end.seq))
+        elif first < expected:
+            self._damage(f"{where}: the block holds more lines than it counts")
+        elif not block.damaged:
+            computed = [running.end(end.hashed) for running in block.hashes]
+            if computed and end.hash not in computed:
+                self._damage(f"{where}: the block does not follow from the one before it")
+                self._previous = (end.hash, computed[0])
 
-    def _compare_marks(self, seq: int, stated: str) -> None:
-        for mark in self._marks.get(seq, ()):
-            if mark.hash != stated:
-                who = "the store" if mark.source is Kind.HEAD else "a signed checkpoint"
-                self._find(mark.source, f"line {seq} of the chain is not the one that {who} knows")
+    def _compare_marks(self, end: BlockEnd) -> None:
+        self._met.add(end.seq)
+        for mark in self._marks.get(end.seq, ()):
+            if mark.hash != end.hash.hex():
+                what = f"line {end.seq} of the chain is not the one that {mark.witness} knows"
+                self._find(mark.source, what)
 
     def _note(self, seen: _Line) -> None:
         if self.line == 1 and (seen.type != "start" or seen.chain != self._chain):
@@ -159,19 +208,46 @@ class ChainWalk:
         if self.ended_at is not None:
             self._find(Kind.SURPLUS, "a line stands after the end record")
         if seen.type == "intent":
-            self.intents.append(seen.call)
+            self._block.intents.append(seen.call)
         elif seen.type == "outcome":
-            self.outcomes.append(seen.call)
-        elif seen.type == "end":
-            self.ended_at = self.line
+            self._block.outcomes.append(seen.call)
+
+    def _begin_block(self) -> None:
+        self.intents += self._block.intents
+        self.outcomes += self._block.outcomes
+        self._block = _Block(self._previous)
+
+    def _give_block_up(self) -> None:
+        """Go on after a block whose end can't be read: nobody can tell its hash."""
+        self._last += self._block.count
+        self._previous = ()
+        self._begin_block()
+
+    def _judge(self, gap: _Gap) -> None:
+        count = gap.last - gap.first + 1
+        if gap.filled >= count:
+            what = f"{_span(gap.first, gap.last)} of the chain stand further down"
+            self._find(Kind.SWAPPED, what, gap.line)
+        else:
+            what = f"of {_span(gap.first, gap.end)} of the chain {count} should stand here as well"
+            self._find(Kind.DELETED, what, gap.line)
+
+    def _damage(self, detail: str, line: int | None = None) -> None:
+        """Find an edit in the present block, once."""
+        if not self._block.damaged:
+            self._find(Kind.EDITED, detail, line or self._first)
+        self._block.damaged = True
 
     def _find(self, kind: Kind, detail: str, line: int | None = None) -> None:
         self.findings.append(Finding(kind, self._chain, line or self.line or None, detail))
 
 
-def _read(hashed: bytes) -> _Line | None:
-    """Read the members that are needed; what is hashed lacks only the closing brace."""
+def _span(first: int, last: int) -> str:
+    return f"line {first}" if first == last else f"lines {first} to {last}"
+
+
+def _read(line: bytes) -> _Line | None:
     try:
-        return _DECODER.decode(hashed + b"}")
+        return _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None

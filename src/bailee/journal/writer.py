@@ -11,6 +11,9 @@ Two threads share a `Journal`, and each touches its own half:
 The owner's round is therefore: `journal.flush()` in the loop, then `journal.store_head()` in a
 thread. What lies after the stored head is safe from a crash, but not from being cut off by whoever
 owns the disk.
+
+What is written at once is one block of the chain: the outcomes that wait, then what is to be
+written now. Whoever has several intents gives them to one `intend`: hash and write are paid once.
 """
 
 import os
@@ -19,7 +22,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Protocol
@@ -27,7 +30,7 @@ from typing import Literal, Protocol
 from bailee import __version__
 from bailee.errors import JournalUnavailable
 from bailee.journal.chain import Head, file_name
-from bailee.journal.entry import End, Event, Intent, Outcome, Start, encode
+from bailee.journal.entry import End, Entry, Event, Intent, Outcome, Start
 from bailee.journal.file import ChainFile, sync_directory
 
 ROTATE_BYTES = 256 * 1024 * 1024
@@ -78,7 +81,7 @@ class Journal:
         self._stored: Head | None = None
         self._ended: deque[ChainFile] = deque()
         self._next: ChainFile | None = None
-        self._pending: list[bytes] = []
+        self._pending: list[Outcome] = []
         self._closed = False
         self.dropped_outcomes = 0
         """Outcomes that were lost because nothing could be written for too long."""
@@ -121,13 +124,13 @@ class Journal:
     def __repr__(self) -> str:
         return f"Journal({self._role!r}, {self._current!r}, pending={len(self._pending)})"
 
-    def intend(self, intent: Intent) -> None:
-        """Write an intent; when this returns, the line is in the file. Then the call may leave.
+    def intend(self, *intents: Intent) -> None:
+        """Write intents in one block; when this returns they are in the file, and calls may leave.
 
         Raises:
-            JournalUnavailable: It could not be written, and the call must not be made.
+            JournalUnavailable: They could not be written, and none of the calls may be made.
         """
-        self._write(encode(intent))
+        self._write(intents)
 
     def record(self, event: Event) -> None:
         """Write an event at once.
@@ -135,7 +138,7 @@ class Journal:
         Raises:
             JournalUnavailable: It could not be written.
         """
-        self._write(encode(event))
+        self._write((event,))
 
     def outcome(self, outcome: Outcome) -> None:
         """Keep an outcome for the next write, which is the next intent's or `flush`'s.
@@ -143,7 +146,7 @@ class Journal:
         It raises nothing: the call is over. Lost outcomes show in `verify` as intents without one.
         """
         pending = self._pending
-        pending.append(encode(outcome))
+        pending.append(outcome)
         if len(pending) % OUTCOMES_TO_WRITE == 0:
             with suppress(JournalUnavailable):
                 self.flush()
@@ -159,7 +162,7 @@ class Journal:
             JournalUnavailable: They could not be written; they are kept for the next chain.
         """
         if self._pending:
-            self._write()
+            self._write(())
 
     def head(self) -> Head:
         """Tell where the present chain stands. Any thread may ask."""
@@ -204,15 +207,15 @@ class Journal:
                 self._next = None
                 self._store_ended()
 
-    def _write(self, *texts: bytes) -> None:
+    def _write(self, entries: Sequence[Entry]) -> None:
         chain = self._current
         if chain.state[2] >= chain.limit:
             chain = self._change_chain(chain)
         if self._pending:
-            chain.append([*self._pending, *texts])
-            self._pending = []
-        else:
-            chain.append(texts)
+            chain.append([*self._pending, *entries])
+            self._pending.clear()
+        elif entries:
+            chain.append(entries)
 
     def _change_chain(self, chain: ChainFile) -> ChainFile:
         """Go over to the next chain if it is ready; a full chain goes on until it is."""
@@ -232,7 +235,7 @@ class Journal:
     def _end(self, chain: ChainFile, reason: str) -> None:
         if chain.writable:
             with suppress(JournalUnavailable):
-                chain.append((encode(End(self._clock(), reason)),))
+                chain.append((End(self._clock(), reason),))
                 chain.ended = True
         chain.close()
         self._ended.append(chain)
@@ -266,8 +269,8 @@ class Journal:
         except OSError as error:
             raise _unavailable(error) from error
         try:
-            start = Start(chain, started_at, self._role, os.uname().nodename, __version__)
-            file.append((encode(start),))
+            host = os.uname().nodename
+            file.append((Start(chain, started_at, self._role, host, __version__),))
             sync_directory(self._directory)
         except BaseException as error:
             file.discard()

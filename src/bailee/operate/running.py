@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 from bailee.config_keys import Listen
-from bailee.errors import StartRefused
+from bailee.errors import Conflict
 
 LOCKS = ("serve.lock", "gateway.lock", "keeper.lock", "admin.lock", "public.lock")
 CONNECT_SECONDS = 2.0
@@ -42,18 +42,18 @@ def ask_to_reload(base: Path) -> tuple[int, ...]:
     """Send SIGHUP to whatever serves a vault. Returns the processes that were asked.
 
     Raises:
-        StartRefused: Nothing serves it, or the process is another user's.
+        Conflict: Nothing serves it, or the process is another user's.
     """
     pids = servers(base)
     if not pids:
-        raise StartRefused(f"nothing serves {base}", "start it with 'bailee serve'")
+        raise Conflict(f"nothing serves {base}", "start it with 'bailee serve'")
     for pid in pids:
         try:
             os.kill(pid, signal.SIGHUP)
         except ProcessLookupError:
             continue
         except PermissionError:
-            raise StartRefused(
+            raise Conflict(
                 f"process {pid} belongs to another user", "reload as the user who started it"
             ) from None
     return pids

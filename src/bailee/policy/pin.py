@@ -1,7 +1,6 @@
 """The text form of pins, as in HPKP and curl: `sha256/<base64>`."""
 
 import base64
-import binascii
 
 from bailee.errors import BadInput
 from bailee.model import Pin
@@ -13,18 +12,21 @@ def parse_pin(text: str) -> Pin:
     """Read `sha256/<base64 of 32 bytes>`.
 
     Raises:
-        BadInput: The prefix or the base64 is wrong, or it is not 32 bytes.
+        BadInput: The prefix or the base64 is wrong, it is not 32 bytes, or it is a second spelling.
     """
     hint = f"a pin looks like {_PREFIX}{base64.b64encode(bytes(32)).decode()}"
     if not text.startswith(_PREFIX):
         raise BadInput(f"pin {text!r} does not start with {_PREFIX}", hint)
     try:
         digest = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise BadInput(f"pin {text!r} is not base64", hint) from None
     if len(digest) != 32:
         raise BadInput(f"pin {text!r} holds {len(digest)} bytes, not 32", hint)
-    return Pin(digest)
+    pin = Pin(digest)
+    if format_pin(pin) != text:
+        raise BadInput(f"pin {text!r} is a second spelling of {format_pin(pin)}", hint)
+    return pin
 
 
 def format_pin(pin: Pin) -> str:

@@ -8,10 +8,10 @@ what they take for the same path.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from bailee.errors import BadInput
 from bailee.model import ALLOW, RELAYED_METHODS, Allow, Deny, Rule
@@ -40,6 +40,11 @@ def parse_rule(text: str) -> Rule:
             raise BadInput(f"rule {text!r} has a dot segment, which no call can have", example)
         if "**" in segment and segment != "**":
             raise BadInput(f"rule {text!r} mixes ** with other characters in a segment", example)
+    if canonical_path(pattern.encode("ascii")) != pattern:
+        raise BadInput(
+            f"rule {text!r} has an escape that no call can have",
+            "letters, digits and -._~ stand as they are, other escapes in capitals, as in %C3%A9",
+        )
     return Rule(method, pattern)
 
 
@@ -96,14 +101,21 @@ def authorize(granted: CompiledRules, provider: ProviderRules, method: str, path
     """
     if granted.find(method, path) is None:
         return Deny("no grant of this caller allows this method and path")
-    loosest = path.rstrip("/") or "/"
-    if "%" in loosest:
-        loosest = unquote_to_bytes(loosest).decode("utf-8", "replace").rstrip("/") or "/"
-    if denied := provider.deny.find(method, loosest):
-        return Deny("the provider's rules deny this method and path", str(denied))
-    if multiplexed := provider.multiplexed.find(method, loosest):
-        return Deny("one path with many meanings: it can't be granted by path", str(multiplexed))
+    for reading in _readings(path):
+        if denied := provider.deny.find(method, reading):
+            return Deny("the provider's rules deny this method and path", str(denied))
+        if many := provider.multiplexed.find(method, reading):
+            return Deny("one path with many meanings: it can't be granted by path", str(many))
     return ALLOW
+
+
+def _readings(path: str) -> Iterator[str]:
+    """What servers may read in a path: as it stands, and with its escapes decoded once or again."""
+    yield path.rstrip("/") or "/"
+    raw = path.encode("ascii")
+    while b"%" in raw and (decoded := unquote_to_bytes(raw)) != raw:
+        raw = decoded
+        yield raw.decode("utf-8", "replace").rstrip("/") or "/"
 
 
 # What may stand in a path as it is: RFC 3986 pchar without `;`, which some servers cut a path at.
@@ -114,8 +126,11 @@ _ONE_MEANING = re.compile(
 )
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-# Slash, backslash, semicolon, and what turns into a dot or slash when a server decodes twice.
-_REFUSED_ESCAPES = re.compile(r"%(?:2F|5C|3B|[01][0-9A-F]|7F|25(?:2[Ee]|2[Ff]|5[Cc]|00))")
+# Slash, backslash, semicolon and control characters, and what turns into one of them, or into a dot,
+# when a server decodes more than once.
+_REFUSED_ESCAPES = re.compile(
+    r"%(?:2F|5C|3B|[01][0-9A-F]|7F|(?:25)+(?:2[EeFf]|5[Cc]|3[Bb]|0[0AaDd]))"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -159,6 +174,11 @@ def _expression(pattern: str, loosely: bool) -> str:
         if segment == "**":
             parts.append(r"(?:/[^/]+)*/?")
         else:
-            parts.append("/" + "[^/]*".join(re.escape(piece) for piece in segment.split("*")))
+            pieces = segment.split("*")
+            if loosely:
+                pieces = [unquote(piece, errors="replace") for piece in pieces]
+            # `DELETE /orders/*` does not allow `DELETE /orders/`.
+            some = "[^/]+" if segment == "*" and not loosely else "[^/]*"
+            parts.append("/" + some.join(re.escape(piece) for piece in pieces))
     expression = "".join(parts)
     return expression.replace(r"/?/", "/")

@@ -54,6 +54,35 @@ class _Entry(NamedTuple):
     ciphertext: bytes
 
 
+class ProcessSeal:
+    """Seals bytes that hold a credential for as long as this process does not need them.
+
+    Not thread-safe. The key is random, is nowhere else, and is forgotten by `renew`.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def __repr__(self) -> str:
+        return "ProcessSeal(...)"
+
+    def renew(self) -> None:
+        """Take another key: what was sealed before opens no more."""
+        self._key = AESGCM(AESGCM.generate_key(256))
+
+    def seal(self, plain: bytes) -> tuple[bytes, bytes]:
+        """Return nonce and ciphertext."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce, self._key.encrypt(nonce, plain, None)
+
+    def open(self, sealed: tuple[bytes, bytes]) -> bytes | None:
+        """Return the bytes, or None when they were sealed under an earlier key."""
+        try:
+            return self._key.decrypt(sealed[0], sealed[1], None)
+        except InvalidTag:
+            return None
+
+
 class CredentialCache:
     """Opened credentials of one process, under a key that only this process has.
 

@@ -71,7 +71,7 @@ def test_half_a_line_is_left_for_the_next_poll(tmp_path: Path) -> None:
     path = tmp_path / f"{one.head().chain}.jsonl"
     reader = JournalReader(tmp_path)
     list(reader.poll())
-    line = b'{"seq":2,' + encode(intent(7))[1:-1] + b',"hash":"' + b"0" * 64 + b'"}\n'
+    line = encode(intent(7))[:-1] + b',"seq":2,"hash":"' + b"0" * 64 + b'"}\n'
     with path.open("ab", buffering=0) as file:
         file.write(line[:50])
         assert list(reader.poll()) == []
@@ -80,8 +80,28 @@ def test_half_a_line_is_left_for_the_next_poll(tmp_path: Path) -> None:
         file.write(b"rubbish\n")
         assert list(reader.poll()) == []
         assert list(reader.poll()) == []
-    assert reader.unreadable == 1
+        file.write(line.replace(b"0" * 64, b"0" * 63 + b"x"))
+        assert list(reader.poll()) == []
+    assert reader.unreadable == 2
     one.close()
+
+
+def test_lines_of_a_block_are_numbered(tmp_path: Path) -> None:
+    """Each line of a block is read with its number, over several polls."""
+    journal = Journal.open(tmp_path, "gateway", MemoryRegister())
+    reader = JournalReader(tmp_path)
+    journal.intend(intent(1), intent(2))
+    assert [record.seq for record in reader.poll()] == [1, 2, 3]
+    journal.outcome(outcome(1))
+    journal.intend(intent(3), intent(4))
+    records = list(reader.poll())
+    assert [(record.seq, record.entry) for record in records] == [
+        (4, outcome(1)),
+        (5, intent(3)),
+        (6, intent(4)),
+    ]
+    assert journal.head().seq == 6
+    journal.close()
 
 
 def test_conditions_choose_calls_with_their_outcomes(tmp_path: Path) -> None:

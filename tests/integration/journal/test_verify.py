@@ -19,15 +19,19 @@ from journal_support import (
     MemoryRegister,
     intent,
     outcome,
+    read_blocks,
     read_lines,
     rehash,
-    write_calls,
+    write_blocks,
     write_lines,
 )
 
 
 class World:
-    """A journal of two chains, closed in order, with one signed checkpoint over both."""
+    """A journal of two chains, closed in order, with one signed checkpoint over both.
+
+    The lines of each block: 1, 2-3, 4-8, 9-11, 12.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -35,7 +39,7 @@ class World:
         self.key = Ed25519PrivateKey.generate()
         for role in ("gateway", "keeper"):
             journal = Journal.open(directory, role, self.register)
-            write_calls(journal, 5)
+            write_blocks(journal, 2, 3)
             journal.close()
         self.checkpoints = [self.sign()]
         self.chain = next(c.id for c in self.register.all() if c.role == "gateway")
@@ -90,16 +94,22 @@ def test_an_edited_line_is_found_with_its_place(world: World) -> None:
     (finding,) = world.verify().findings
     assert (finding.kind, finding.chain, finding.line) == (Kind.EDITED, world.chain, 2)
     assert finding.advice
-    assert str(finding).startswith(f"edited: {world.chain}, line 2: ")
+    assert str(finding).startswith(f"edited: {world.chain}, line 2: lines 2 to 3: ")
 
 
 def test_deleted_swapped_and_cut_lines_are_found(world: World) -> None:
-    """Each under its own name, on a real file."""
-    lines = read_lines(world.path)
-    write_lines(world.path, [*lines[:3], *lines[5:]])
+    """Blocks and lines of them, each under its own name, on a real file."""
+    start, one, two, *rest = read_blocks(world.path)
+    world.path.write_bytes(b"".join([start, two, *rest]))
     assert world.kinds() == {Kind.DELETED}
-    write_lines(world.path, [*lines[:3], lines[4], lines[3], *lines[5:]])
+    world.path.write_bytes(b"".join([start, two, one, *rest]))
     assert world.kinds() == {Kind.SWAPPED}
+    world.path.write_bytes(b"".join([start, one, two, *rest]))
+    lines = read_lines(world.path)
+    write_lines(world.path, [*lines[:4], *lines[5:]])
+    assert world.kinds() == {Kind.DELETED}
+    write_lines(world.path, [*lines[:4], lines[5], lines[4], *lines[6:]])
+    assert world.kinds() == {Kind.EDITED}
     write_lines(world.path, lines[:-3])
     assert world.kinds() == {Kind.CUT, Kind.HEAD}
     write_lines(world.path, [])
@@ -128,6 +138,25 @@ def test_an_edit_with_all_hashes_made_anew_is_found_by_the_stored_head(world: Wo
     world.edit()
     rehash(world.path)
     assert world.kinds() == {Kind.HEAD}
+
+
+def test_other_blocks_with_all_hashes_made_anew_are_found_by_the_stored_head(
+    world: World,
+) -> None:
+    """R43: whoever cuts the lines into other blocks can't step over the head that is known."""
+    world.checkpoints = []
+    journal = Journal.open(world.directory, "gateway", world.register)
+    write_blocks(journal, 2)
+    journal.store_head()
+    known = journal.head()
+    write_blocks(journal, 2, first=2)
+    path = world.directory / f"{known.chain}.jsonl"
+    rehash(path)
+    assert world.kinds() == set(), "made anew as it was, it is as it was"
+    rehash(path, one_block=True)
+    (finding,) = world.verify().findings
+    assert (finding.kind, finding.chain, finding.line) == (Kind.HEAD, known.chain, known.seq)
+    journal.close()
 
 
 def test_a_deletion_with_all_hashes_made_anew_is_found_by_the_stored_head(world: World) -> None:
@@ -192,9 +221,9 @@ def test_a_row_with_an_impossible_id_opens_no_other_file(world: World) -> None:
 
 def test_heads_put_back_to_an_earlier_state_are_found_by_the_checkpoint(world: World) -> None:
     """R43: the files are whole, and the store knows less than was signed."""
-    line = read_lines(world.path)[3]
+    line = read_lines(world.path)[2]
     world.change_row(
-        lambda row: replace(row, head_seq=4, head_hash=line[-66:-2].decode(), closed_at=None)
+        lambda row: replace(row, head_seq=3, head_hash=line[-66:-2].decode(), closed_at=None)
     )
     assert world.kinds() == {Kind.HEAD}
 
@@ -211,6 +240,9 @@ def test_a_line_without_end_is_read_in_bounded_pieces(world: World) -> None:
     lines = read_lines(world.path)
     write_lines(world.path, [*lines[:3], b"x" * 3_000_000, *lines[4:]])
     assert [(f.kind, f.line) for f in world.verify().findings] == [(Kind.EDITED, 4)]
+    write_lines(world.path, [*lines[:3], b"x" * 3_000_000, *lines[4:8], *lines[9:]])
+    found = [(f.kind, f.line) for f in world.verify().findings]
+    assert found == [(Kind.EDITED, 4), (Kind.DELETED, 9)]
 
 
 def test_an_open_chain_gives_notices_and_no_findings(world: World) -> None:

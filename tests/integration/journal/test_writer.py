@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bailee.errors import JournalUnavailable, StoreUnavailable
+from bailee.journal.chain import MAX_BLOCK_LINES
 from bailee.journal.entry import Event, decode
 from bailee.journal.verify import verify
 from bailee.journal.writer import OUTCOMES_TO_KEEP, OUTCOMES_TO_WRITE, Journal
@@ -18,6 +19,7 @@ from journal_support import (
     intent,
     only_file,
     outcome,
+    read_blocks,
     read_lines,
     write_calls,
 )
@@ -46,6 +48,52 @@ def test_an_intent_is_in_the_file_when_intend_returns(tmp_path: Path) -> None:
     journal.record(Event("pin-learned", 5.0, "keeper", TenantId("default"), "exchange", {}))
     journal.close()
     assert types(path)[4:] == ["Outcome", "Event", "End"]
+
+
+def test_several_intents_are_one_block(tmp_path: Path) -> None:
+    """R42: all are in the file when intend() returns; the outcomes that waited come first."""
+    journal = Journal.open(tmp_path, "gateway", MemoryRegister())
+    path = only_file(tmp_path)
+    journal.intend(intent(1), intent(2), intent(3))
+    journal.outcome(outcome(2))
+    journal.outcome(outcome(1))
+    journal.intend(intent(4), intent(5))
+    assert types(path) == ["Start", *["Intent"] * 3, *["Outcome"] * 2, *["Intent"] * 2]
+    assert [block.count(b"\n") for block in read_blocks(path)] == [1, 3, 4]
+    assert (journal.head().seq, len(read_lines(path))) == (8, 8)
+    assert read_lines(path)[-1].endswith(b',"seq":8,"hash":"%b"}' % journal.head().hash.encode())
+    journal.close()
+
+
+def test_nothing_to_write_writes_nothing(tmp_path: Path) -> None:
+    """No intent and no outcome: no block. Outcomes that wait go with the call nevertheless."""
+    journal = Journal.open(tmp_path, "gateway", MemoryRegister())
+    before = journal.head()
+    journal.intend()
+    journal.flush()
+    assert journal.head() == before
+    journal.outcome(outcome(1))
+    journal.intend()
+    assert types(only_file(tmp_path)) == ["Start", "Outcome"]
+    journal.close()
+
+
+def test_more_entries_than_a_block_holds_are_refused(tmp_path: Path) -> None:
+    """A block has a bound, which verifying relies on; what follows is written as ever."""
+    register = MemoryRegister()
+    journal = Journal.open(tmp_path, "gateway", register)
+    with pytest.raises(JournalUnavailable, match="more entries"):
+        journal.intend(*[intent(1)] * (MAX_BLOCK_LINES + 1))
+    journal.intend(*[intent(1)] * MAX_BLOCK_LINES)
+    journal.outcome(outcome(1))
+    journal.close()
+    report = verify(tmp_path, register.all(), [], no_checkpoint)
+    assert (report.findings, report.notices, report.lines) == ((), (), MAX_BLOCK_LINES + 3)
+
+
+def test_all_that_may_wait_fits_a_block() -> None:
+    """Outcomes kept for a new chain are written with its first intents, of 30,000 calls at once."""
+    assert OUTCOMES_TO_KEEP + OUTCOMES_TO_WRITE + 30_000 < MAX_BLOCK_LINES
 
 
 def test_an_always_synced_journal_reads_the_same(tmp_path: Path) -> None:
@@ -162,15 +210,17 @@ def test_a_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_is_too_long_is_refused_alone(tmp_path: Path) -> None:
-    """A line has a bound; what follows a refused entry is written as ever."""
+    """A line has a bound; what follows a refused entry is written as ever, the bound is no block's,
+    and an outcome that waited with it is not lost."""
     register = MemoryRegister()
     journal = Journal.open(tmp_path, "gateway", register)
+    journal.outcome(outcome(2))
     with pytest.raises(JournalUnavailable, match="longer"):
         journal.intend(intent(1, path="/" + "a" * 600_000))
-    journal.intend(intent(2, path="/" + "\x01" * 32_767))
+    journal.intend(*(intent(n, path="/" + "\x01" * 32_767) for n in (2, 3, 4)))
     journal.close()
     report = verify(tmp_path, register.all(), [], no_checkpoint)
-    assert (report.findings, report.lines) == ((), 3)
+    assert (report.findings, report.lines) == ((), 6)
 
 
 def test_outcomes_do_not_wait_without_bound(tmp_path: Path) -> None:

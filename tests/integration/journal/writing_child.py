@@ -3,8 +3,8 @@
     writing_child.py kill DIRECTORY ROWS     writes without end
     writing_child.py limit DIRECTORY ROWS    meets a limit of file size, then has it lifted
 
-It prints each call's id after `intend` returned. ROWS is its register: one JSON array a
-line, in a file or a pipe.
+It prints each call's id after `intend` returned; `kill` writes one to four intents a
+block. ROWS is its register: one JSON array a line, in a file or a pipe.
 """
 
 import json
@@ -58,9 +58,12 @@ def write_until_killed(journal: Journal) -> None:
     number = 0
     while True:
         number += 1
-        journal.intend(intent(number, path="/" + "p" * (number * 37 % 9000)))
-        os.write(1, b"call%d\n" % number)
-        journal.outcome(outcome(number))
+        numbers = range(number, number + number % 4 + 1)
+        journal.intend(*(intent(n, path="/" + "p" * (n * 37 % 9000)) for n in numbers))
+        for n in numbers:
+            os.write(1, b"call%d\n" % n)
+            journal.outcome(outcome(n))
+        number = numbers[-1]
 
 
 def meet_the_limit(journal: Journal) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailee.journal.entry import End, Event, Start, decode, encode, subject_hash
+from bailee.journal.entry import End, Event, Start, decode, encode, encode_lines, subject_hash
 from bailee.model import TenantId
 from journal_support import intent, outcome
 
@@ -43,6 +43,26 @@ def test_bytes_that_are_not_utf8_become_visible_text() -> None:
 def test_any_string_stays_one_line_of_printable_ascii(path: str) -> None:
     """R44 for every string that Python can hold."""
     assert _is_plain(encode(intent(1, path=path)))
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=())), max_size=4))
+def test_lines_are_what_each_entry_is_alone(paths: list[str]) -> None:
+    """R44 for several at once: encode_lines() gives the lines that encode() gives, whatever one
+    of them holds."""
+    entries = [intent(number, path=path) for number, path in enumerate(paths)]
+    lines = encode_lines(entries)
+    assert lines == b"".join(encode(entry) + b"\n" for entry in entries)
+    assert all(_is_plain(line) for line in lines.splitlines())
+    assert lines.count(b"\n") == len(entries)
+
+
+@pytest.mark.parametrize("path", NASTY.values(), ids=NASTY.keys())
+def test_one_nasty_entry_leaves_its_neighbours_alone(path: str) -> None:
+    """R44: what one entry holds is escaped in its own line."""
+    before, nasty, after = encode_lines([intent(1), intent(2, path=path), outcome(1)]).splitlines()
+    assert (before, after) == (encode(intent(1)), encode(outcome(1)))
+    assert _is_plain(nasty)
+    assert decode(nasty) == intent(2, path=path)
 
 
 def test_every_entry_reads_back() -> None:

@@ -9,18 +9,56 @@ from pathlib import Path
 import pytest
 
 from bailee.config import EgressEntry, Settings, UsersSettings, load
+from bailee.manage import pins as pin_sets
+from bailee.manage import providers, tenants
+from bailee.model import Pin, PinSet, Provider
 from bailee.operate.check import Check, Level
 from bailee.operate.doctor import examine
 from bailee.operate.setup import create_vault, parse_egress
+from bailee.providers.load import parse_provider
+from bailee.store.engine import Store
+from bailee.vault.authority import AuthorityVerifier
+from bailee.vault.backends import open_root_key
 from bailee.vault.backends.file import create_root_key
+from bailee.vault.keyring import Keyring
+from bailee.vault.statements import sign_pin_set, sign_provider
 
 Break = Callable[[Settings], Settings]
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A new vault with one egress address."""
-    return load(create_vault(tmp_path / "d", parse_egress(["127.0.0.2"], [])).config, {})
+    """A new vault with one egress address and one provider, whose pins have a backup."""
+    settings = load(create_vault(tmp_path / "d", parse_egress(["127.0.0.2"], [])).config, {})
+    approve(settings, make_provider("https://api.test", ""), pins=2)
+    return settings
+
+
+def make_provider(url: str, more: str) -> Provider:
+    """A provider `api`."""
+    return parse_provider(
+        f'id = "api"\n[origin.rest]\nurl = "{url}"\n{more}\n[auth]\nscheme = "place"\n'
+        'header = "Authorization"\nvalue = "Bearer {api_key}"\n',
+        lambda path: path,
+    )
+
+
+def approve(settings: Settings, provider: Provider, pins: int) -> None:
+    """Approve a provider and so many pins of it."""
+    store = Store.open(settings.store.url)
+    try:
+        verifier = AuthorityVerifier(settings.vault.authority)
+        wrapped = tenants.show_authority(store).wrapped_private
+        keyring = Keyring(open_root_key(settings.vault.root_key, settings.base))
+        authority = keyring.authority(wrapped, verifier.public)
+        serial = providers.next_serial(store, provider.id)
+        providers.approve(store, verifier, sign_provider(authority, provider, serial), 1.0)
+        serial = pin_sets.next_serial(store, provider.id, "rest")
+        values = tuple(Pin(bytes([number]) * 32) for number in range(pins))
+        pin_set = PinSet(provider.id, "rest", serial, values, pins < 2)
+        pin_sets.approve(store, verifier, sign_pin_set(authority, pin_set), 1.0)
+    finally:
+        store.close()
 
 
 def found(settings: Settings) -> list[Check]:
@@ -109,7 +147,15 @@ BROKEN: dict[str, tuple[Break, Level, str]] = {
     ),
     "the journal's directory is gone": (no_journal, Level.FAIL, "journal"),
     "the egress address was altered": (
-        run_sql("UPDATE egress_addresses SET public = '127.0.0.3'"), Level.FAIL, "egress a",
+        run_sql("UPDATE egress_addresses SET serial = 7"), Level.FAIL, "egress a",
+    ),
+    "the provider was altered": (
+        run_sql("UPDATE providers SET serial = 7"), Level.FAIL, "provider api",
+    ),
+    "the pins were altered": (run_sql("UPDATE pin_sets SET serial = 7"), Level.FAIL, "pins api"),
+    "a proposal waits": (
+        run_sql("INSERT INTO provider_proposals VALUES ('other', x'7b7d', 1.0)"),
+        Level.WARN, "provider other",
     ),
     "the egress address is not here": (
         egress(EgressEntry("a", "192.0.2.1", "127.0.0.2")), Level.FAIL, "egress a",
@@ -137,6 +183,14 @@ def test_what_is_broken_is_told(
     told = [check for check in found(change(settings)) if check.level is level]
     assert about in [check.about for check in told]
     assert all(check.advice for check in told)
+
+
+def test_dangers_of_records_are_told(settings: Settings) -> None:
+    """A private address that a provider may have, and a missing backup pin, are warnings."""
+    danger = 'address = "127.0.0.1"\ndanger_private_addresses = true'
+    approve(settings, make_provider("https://api.test", danger), pins=1)
+    told = [check.about for check in found(settings) if check.level is Level.WARN]
+    assert told == ["provider api", "pins api", "users"]
 
 
 def test_users_of_their_own(settings: Settings) -> None:

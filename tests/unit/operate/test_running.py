@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bailee.errors import StartRefused
+from bailee.errors import Conflict
 from bailee.operate.running import ask_to_reload, servers
 
 HOLD = """
@@ -25,7 +25,7 @@ def test_nothing_serves(tmp_path: Path) -> None:
     """A lock's file alone serves nothing: it stays behind when its process dies."""
     (tmp_path / "serve.lock").touch()
     assert servers(tmp_path) == ()
-    with pytest.raises(StartRefused, match="nothing serves"):
+    with pytest.raises(Conflict, match="nothing serves"):
         ask_to_reload(tmp_path)
 
 

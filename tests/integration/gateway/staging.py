@@ -1,0 +1,119 @@
+"""Stages for tests that need another provider, origin or gate than the fixture `stage` has."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from gate import Client, Reply, request, run_gate
+from house import build_house, make_provider
+from origin import Respond, answer, run_origin
+
+from bailee.reference.pki import World
+from integration.gateway.conftest import CREDENTIAL, Stage
+
+
+@asynccontextmanager
+async def staged(
+    directory: Path,
+    world: World,
+    *,
+    respond: Respond | None = None,
+    more: str = "",
+    auth: str = "",
+    credential: dict[str, str] | None = None,
+    rules: Sequence[str] = ("* /**",),
+    origins: Sequence[str] = (),
+    **gate: Any,
+) -> AsyncIterator[Stage]:
+    """A gateway in front of a recording origin.
+
+    `more` stands at the top of the provider's file, `auth` in its `[auth]`; `origins` are the names
+    of further origins, which lead to the same port.
+    """
+    house = build_house(directory / "vault")
+    async with run_origin(world.leaf, respond) as origin:
+        further = "".join(
+            f'\n[origin.{name}]\nurl = "https://{name}.test:{origin.port}"\naddress = "127.0.0.1"\n'
+            'ca_file = "ca.pem"\ndanger_private_addresses = true\n'
+            for name in origins
+        )
+        auth = auth or 'header = "Authorization"\nvalue = "Bearer {api_key}"'
+        more = 'default_origin = "rest"\n' + more if origins else more
+        ca = world.root.pem.decode()
+        provider = make_provider(origin.port, ca, more, auth + further)
+        house.approve_provider(provider)
+        for each in provider.origins:
+            house.approve_pins(provider.id, [world.leaf.pin], each.name)
+        connection = house.add_connection(provider, credential or {"api_key": CREDENTIAL})
+        token = house.add_caller()
+        house.grant(connection, *rules)
+        async with run_gate(house, **gate) as running:
+            yield Stage(house, world, origin, provider, connection, token, running)
+    house.store.close()
+
+
+async def call(
+    stage: Stage,
+    method: str = "GET",
+    path: str = "/p",
+    body: bytes | None = None,
+    token: str | None = "",
+    exact: Mapping[str, str] | None = None,
+    **headers: Any,
+) -> Reply:
+    """Make one call on a connection of its own; the stage's token unless another is given.
+
+    `exact` holds headers whose names are sent as they stand; in `headers` `_` becomes `-`.
+    """
+    client = await Client.open(stage.port)
+    token = stage.token if token == "" else token
+    raw = request(method, f"/{stage.connection}{path}", token, body, **headers)
+    line, _, rest = raw.partition(b"\r\n")
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (exact or {}).items())
+    try:
+        return await client.call(line + b"\r\n" + lines.encode("latin-1") + rest)
+    finally:
+        client.close()
+
+
+def raw_answer(raw: bytes, *, close: bool = False) -> Respond:
+    """Answer every request with these bytes; with `close`, end the stream in order after them."""
+
+    async def respond(_arrived: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+        if close:
+            writer.close()
+
+    return respond
+
+
+def plain_answer(headers: str = "", body: bytes = b"{}", status: str = "200 OK") -> Respond:
+    """Answer every request with these headers."""
+
+    async def respond(_arrived: object, writer: asyncio.StreamWriter) -> None:
+        await answer(writer, body, status, headers)
+
+    return respond
+
+
+def journal(stage: Stage, kind: str) -> list[dict[str, Any]]:
+    """The entries of a kind (`intent`, `outcome`) that stand in the journal by now."""
+    stage.gate.journal.flush()
+    lines = [
+        json.loads(line)
+        for file in sorted((stage.house.directory / "journal").iterdir())
+        if file.is_file() and file.suffix != ".lock"
+        for line in file.read_bytes().splitlines()
+    ]
+    return [line for line in lines if line.get("type") == kind]
+
+
+async def until(reached: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until something has become true."""
+    async with asyncio.timeout(seconds):
+        while not reached():
+            await asyncio.sleep(0.005)
