@@ -117,7 +117,9 @@ def load(port: int, path: str, token: str, seconds: int, connections: int) -> di
     }
 
 
-def measure(pid: int, port: int, path: str, token: str, args: argparse.Namespace) -> dict[str, float]:
+def measure(
+    pid: int, port: int, path: str, token: str, args: argparse.Namespace
+) -> dict[str, float]:
     """Warm up, then one measured round."""
     load(port, path, token, 1, args.connections)
     pids = children(pid)

@@ -10,7 +10,7 @@ from typing import Any
 
 from house import SOURCE, House
 
-from bailee.app.chains import StoreChains
+from bailee.app.chains import StoreChains, store_heads_forever
 from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
 from bailee.egress.tls import PinnedStream
@@ -76,7 +76,7 @@ async def run_gate(
         snapshot.refresh()
         await listener.open(listening)
         ticking = tasks.create_task(listener.tick_forever())
-        storing = tasks.create_task(listener.store_heads_forever())
+        storing = tasks.create_task(store_heads_forever(journal))
         try:
             yield Gate(listening.getsockname()[1], snapshot, line, listener, journal, pool)
         finally:

@@ -273,7 +273,7 @@ class AnswerLost(BaileeError):
 
 
 class OutcomeUnknown(BaileeError):
-    """A write was sent and no answer came. It may have been carried out: look before repeating it."""
+    """A write was sent and no answer came. It may have been carried out: look, then repeat it."""
 
     code, status, fault = "outcome-unknown", 502, Fault.PROVIDER
     reached, title = Reached.MAYBE, "the write was sent and its outcome is unknown"

@@ -1,4 +1,4 @@
-"""The words of Bailee as frozen values. Nothing here does anything; `docs/glossary.md` explains them.
+"""The words of Bailee as frozen values, which do nothing; `docs/glossary.md` explains them.
 
 Times are Unix seconds (float) unless a name says otherwise.
 """
@@ -44,7 +44,7 @@ class Origin:
 
     @property
     def authority(self) -> str:
-        """The value of `Host`: the port is left out when it is 443, an IPv6 literal is bracketed."""
+        """The value of `Host`: without the port when it is 443; an IPv6 literal is bracketed."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == 443 else f"{host}:{self.port}"
 
@@ -105,13 +105,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider's file, read and checked. Its trust record is derived from `origins` and `auth`."""
+    """A provider's file, checked. Its trust record is derived from `origins` and `auth`."""
 
     id: ProviderId
     name: str
     category: str
     headers: tuple[str, ...]
-    """Request headers let through besides the standard list: lower case, `*` as a last character."""
+    """Request headers let through besides the standard list: lower case, `*` only as the last."""
     origins: tuple[Origin, ...]
     """The first one is the default."""
     auth: AuthScheme
@@ -158,7 +158,7 @@ class SeenCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A payload with the authority's signature. It says nothing until `vault.authority` verified it."""
+    """A payload with the authority's signature; it says nothing until it was verified."""
 
     payload: bytes
     signature: bytes
@@ -244,7 +244,7 @@ class EgressState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EgressAddress:
-    """A published address that calls leave from, as the store knows it and the authority signed it."""
+    """A published address that calls leave from, as the authority signed it."""
 
     id: EgressId
     name: str
@@ -273,7 +273,7 @@ class Job:
     tenant: TenantId
     arguments: dict[str, str]
     egress: str
-    """The name of the egress address that the work needs; only a keeper that owns it takes the job."""
+    """The name of the egress address that the work needs; a keeper that owns it takes the job."""
     state: JobState
     created_at: float
     result: dict[str, object] | None = None

@@ -16,6 +16,9 @@ WORKERS = 2
 CLIENTS = 8
 SLOW_CLIENTS = 2
 """These call what takes 0.4 s, so that every drain finds calls in the middle."""
+FRESH_CLIENTS = 2
+"""These open a new connection for each call."""
+PAUSE_SECONDS = 0.002
 CALLS_BETWEEN = 50
 
 
@@ -38,6 +41,8 @@ class Load:
     """The kept connection was closed without an answer."""
     turned_away: list[str] = field(default_factory=list)
     """A new connection was closed without an answer."""
+    closed: list[str] = field(default_factory=list)
+    """Nobody listens any more; this ends the load."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -55,14 +60,15 @@ class Load:
     def _client(self, number: int) -> None:
         client, fresh, count = self._connect(), True, 0
         kind = "slow" if number < SLOW_CLIENTS else "quick"
-        while not self.over.is_set():
+        may_keep = number < CLIENTS - FRESH_CLIENTS
+        while not self.over.wait(PAUSE_SECONDS):
             count += 1
             path = f"/{kind}/{number}-{count}"
             outcome, kept = self._call(client, path, fresh)
             with self.lock:
                 outcome.append(path)
-            fresh = not kept
-            if not kept:
+            fresh = not (kept and may_keep)
+            if fresh:
                 client.close()
                 client = self._connect()
         client.close()
@@ -76,6 +82,9 @@ class Load:
         try:
             client.request("GET", f"/{self.place.connection}{path}", headers=headers)
             answer = client.getresponse()
+        except ConnectionRefusedError:
+            self.over.set()
+            return self.closed, False
         except (HTTPException, OSError):
             return (self.turned_away if fresh else self.unanswered), False
         try:
@@ -100,7 +109,7 @@ def test_calls_when_it_reloads(tmp_path: Path) -> None:
             wait_for_calls(load)
         assert len(place.served.running("gateway")) == WORKERS
         assert place.served.stop() == 0
-        assert (load.refused, load.cut, load.turned_away) == ([], [], [])
+        assert (load.refused, load.cut, load.turned_away, load.closed) == ([], [], [], [])
         judge(place, load)
 
 

@@ -7,11 +7,10 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 import uvloop
 
-from bailee.app.chains import StoreChains
-from bailee.app.logging import set_up_logging
+from bailee.app.chains import StoreChains, store_heads_forever
+from bailee.app.keyring import open_keyring
 from bailee.config import Settings, load
 from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
@@ -29,13 +28,12 @@ from bailee.supervise.inheritance import (
     harden_process,
     inherited,
     listening_socket,
-    read_root_key,
 )
+from bailee.supervise.logs import configure_logs
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.keyring import Keyring
 
 DRAIN_SECONDS: Final = 25.0
-_log = structlog.get_logger("gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +82,12 @@ async def serve(ground: _Ground, given: Inherited) -> None:
             raise SystemExit("bailee: error: the gateway was given no listening socket")
         snapshot.refresh()
         await listener.open(listening_socket(given.listen_fd))
+        asked = tasks.create_task(control.drained_asked())
         ticking = tasks.create_task(listener.tick_forever())
-        storing = tasks.create_task(listener.store_heads_forever())
+        storing = tasks.create_task(store_heads_forever(ground.journal))
+        await asyncio.sleep(0)  # whoever hears that this serves may signal at once
         control.ready()
-        await control.drained_asked()
+        await asked
         await listener.drain(DRAIN_SECONDS)
         ticking.cancel()
         storing.cancel()
@@ -98,9 +98,9 @@ async def serve(ground: _Ground, given: Inherited) -> None:
 def main(arguments: list[str]) -> None:
     """Run one worker to its end."""
     given = inherited(arguments)
-    set_up_logging("gateway")
+    configure_logs("gateway")
     harden_process()
-    keyring = Keyring(read_root_key(given.root_key_fd)) if given.root_key_fd is not None else None
+    keyring = open_keyring(given)
     settings = load(given.config, os.environ)
     store = Store.open(settings.store.url)
     journal = Journal.open(
@@ -113,8 +113,6 @@ def main(arguments: list[str]) -> None:
         lookup=CallLookup(settings.store.path),
         journal=journal,
     )
-    if keyring is None:
-        _log.error("vault closed", hint="calls answer 503 vault-closed until the root key is back")
     # What stands now lives as long as the worker: the collector need not look at it again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

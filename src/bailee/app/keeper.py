@@ -10,9 +10,10 @@ import structlog
 import uvloop
 
 from bailee.app.chains import StoreChains, store_heads_forever
+from bailee.app.keyring import open_keyring
 from bailee.config import Settings, load
 from bailee.egress.resolve import Resolver
-from bailee.errors import BaileeError, VaultClosed
+from bailee.errors import BaileeError
 from bailee.journal.writer import Journal
 from bailee.keeper.checkpoints import Checkpoints
 from bailee.keeper.jobs import JobLoop
@@ -25,11 +26,9 @@ from bailee.supervise.inheritance import (
     Inherited,
     harden_process,
     inherited,
-    read_root_key,
 )
 from bailee.supervise.logs import configure_logs
 from bailee.vault.authority import AuthorityVerifier
-from bailee.vault.keyring import Keyring
 
 _log = structlog.get_logger("keeper")
 
@@ -76,18 +75,6 @@ def _close(journal: Journal, checkpoints: Checkpoints) -> None:
         checkpoints.sign(last=True)
     except BaileeError as failure:
         _log.error("no last checkpoint", code=failure.code, detail=failure.detail)
-
-
-def open_keyring(given: Inherited) -> Keyring | None:
-    """Read the root key; None, and a line in the log, when it is missing or no key."""
-    try:
-        if given.root_key_fd is not None:
-            return Keyring(read_root_key(given.root_key_fd))
-    except VaultClosed as failure:
-        _log.error("vault closed", detail=failure.detail)
-        return None
-    _log.error("vault closed", hint="jobs that sign fail until the root key is back")
-    return None
 
 
 def main(arguments: list[str]) -> None:

@@ -196,9 +196,7 @@ class AnswerReader:
         head = read_answer_head(self._pairs)
         method = self._call.method
         self._body = answer_body(method, status, head.length is not None, head.chunked)
-        self._keep = (
-            self._parser.should_keep_alive() and self._body is not AnswerBody.UNTIL_CLOSE
-        )
+        self._keep = self._parser.should_keep_alive() and self._body is not AnswerBody.UNTIL_CLOSE
         self._begun = Begun(status, head, self._body)
         if method == "HEAD":
             self._complete = True
@@ -215,4 +213,3 @@ class AnswerReader:
         """The message is complete: an interim one is not counted."""
         if self._body is not None:
             self._complete = True
-

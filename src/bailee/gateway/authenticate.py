@@ -32,9 +32,9 @@ def authenticate(
 ) -> Authenticated:
     """Find the token and its caller.
 
-    The token is taken from `Bailee-Token`, else from where the SDK of the connection's provider puts
-    the provider's key, else from `Authorization: Bearer`. It is never looked for in the query unless
-    that is the preset's own place; there it is taken out of `received.query`.
+    The token is taken from `Bailee-Token`, else from where the SDK of the connection's provider
+    puts the provider's key, else from `Authorization: Bearer`. It is never looked for in the query
+    unless that is the preset's own place; there it is taken out of `received.query`.
 
     Args:
         received: The request.
@@ -65,15 +65,17 @@ def authenticate(
 
 
 def _find_token(received: Received, place: TokenPlace | None) -> tuple[str, bool]:
-    if received.token is not None:
-        return received.token.decode("latin-1"), False
+    found = ""
     if place is not None:
+        # Taken out of the query even where another token counts: it must not reach the provider.
         if place.place is Place.QUERY:
             found = _take_from_query(received, place.name)
         else:
             found = _from_header(received, place)
-        if found:
-            return found, True
+    if received.token is not None:
+        return received.token.decode("latin-1"), False
+    if found:
+        return found, True
     scheme, _, value = (received.authorization or b"").partition(b" ")
     if scheme.lower() == b"bearer":
         return value.strip().decode("latin-1"), False

@@ -79,7 +79,9 @@ def recall(data: bytes, snapshot: Snapshot, now: float) -> KnownHead | None:
     return None
 
 
-def remember(data: bytes, received: Received, authorized: Authorized, snapshot: Snapshot) -> KnownHead:
+def remember(
+    data: bytes, received: Received, authorized: Authorized, snapshot: Snapshot
+) -> KnownHead:
     """Remember what was made of a head that came whole, alone and without a body."""
     known = KnownHead(received, authorized, [])
     if len(data) <= KNOWN_HEAD_BYTES and not authorized.authenticated.bound_to_peer:

@@ -3,15 +3,13 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import structlog
 
 from bailee.egress.pool import Pool
 from bailee.egress.tls import PinnedStream
-from bailee.errors import BaileeError
+from bailee.errors import JournalUnavailable
 from bailee.gateway.relay import Line
 from bailee.gateway.session import Calls, Session
 from bailee.gateway.snapshot import CHECK_SECONDS, Snapshot
@@ -19,8 +17,6 @@ from bailee.journal.writer import Journal
 
 BACKLOG: Final = 4096
 TICK_SECONDS: Final = CHECK_SECONDS
-HEAD_STORE_SECONDS: Final = 0.5
-"""How often the journal's head is stored: promised is at most one second (R43)."""
 _log = structlog.get_logger("gateway")
 
 
@@ -68,15 +64,10 @@ class Listener:
             for session in list(self._sessions):
                 session.check(now)
             self._pool.sweep(now)
-            with _logged():
+            try:
                 self._journal.flush()
-
-    async def store_heads_forever(self) -> None:
-        """Store the journal's head in a thread of its own, until cancelled."""
-        while True:
-            await asyncio.sleep(HEAD_STORE_SECONDS)
-            with _logged():
-                await asyncio.to_thread(self._journal.store_head)
+            except JournalUnavailable as failure:
+                _log.error("outcomes wait", code=failure.code, detail=failure.detail)
 
     async def drain(self, seconds: float) -> None:
         """Accept nobody more, let the calls under way end, then close what is left.
@@ -94,11 +85,3 @@ class Listener:
         for session in list(self._sessions):
             session.cut()
         self._pool.close()
-
-
-@contextmanager
-def _logged() -> Iterator[None]:
-    try:
-        yield
-    except BaileeError as failure:
-        _log.error("journal", code=failure.code, detail=failure.detail)

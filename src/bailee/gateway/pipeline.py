@@ -1,8 +1,8 @@
 """The straight way of a call up to its dial: authenticate, authorise, record.
 
 Each step takes what the step before made: `Received` and `Authenticated` become `Authorized`, only
-an authorised call is recorded and handed to the relay, and there a `PinnedStream` and what the vault
-places for it (`Placed`) become a signed request.
+an authorised call is recorded and handed to the relay, and there a `PinnedStream` and what the
+vault places for it (`Placed`) become a signed request.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ class Pipeline:
             for call in calls:
                 call.refuse(failure)
             return
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is: nothing recorded, nothing sent
             _log.exception("intents could not be recorded")
             for call in calls:
                 call.refuse(InternalError())
@@ -120,7 +120,7 @@ class Pipeline:
         for call in calls:
             try:
                 call.start()
-            except Exception:
+            except Exception:  # noqa: BLE001  # one call's fault must not hold up the others
                 _log.exception("a call could not start", call=call.id)
                 call.refuse(InternalError())
 

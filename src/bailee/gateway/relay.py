@@ -179,7 +179,7 @@ class Call:
             self._dialling = None
             self._fail(refused)
             return
-        except Exception:
+        except Exception:  # noqa: BLE001  # a task's fault would end the worker's task group
             self._dialling = None
             _log.exception("dial failed", call=self.id)
             self._fail(InternalError())

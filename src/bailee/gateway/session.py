@@ -106,7 +106,9 @@ class Session(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, calls: Calls, sessions: set["Session"], limit: int, head_seconds: float) -> None:
+    def __init__(
+        self, calls: Calls, sessions: set["Session"], limit: int, head_seconds: float
+    ) -> None:
         self._calls = calls
         self._sessions = sessions
         self._limit = limit
@@ -176,9 +178,7 @@ class Session(asyncio.Protocol):
         """Answer the request in front with a problem."""
         inbound = self._queue[0]
         received = inbound.received
-        close = (
-            received is None or not received.keep_alive or not inbound.complete or self.draining
-        )
+        close = received is None or not received.keep_alive or not inbound.complete or self.draining
         head_only = received is not None and received.method == "HEAD"
         self.send(problem_answer(error, call, close=close, head_only=head_only, more=more))
         self.finish(keep=not close, now=self._clock())
@@ -313,7 +313,7 @@ class Session(asyncio.Protocol):
                 self._exchange = self._calls.begin(self, inbound)
             except BaileeError as refused:
                 self.refuse(refused)
-            except Exception:
+            except Exception:  # noqa: BLE001  # no input ends the process (R40)
                 _log.exception("a call could not begin")
                 self.refuse(InternalError())
         if len(self._queue) > 1:

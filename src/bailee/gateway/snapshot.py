@@ -275,9 +275,7 @@ class Snapshot:
         if row is None or row.tenant != tenant:
             return None
         grants = [
-            grant
-            for grant in self._lookup.grants(caller, row.id)
-            if grant.revoked_at is None
+            grant for grant in self._lookup.grants(caller, row.id) if grant.revoked_at is None
         ]
         if not grants:
             return None

@@ -1,4 +1,4 @@
-"""How long an answer's body is, and how a body of unknown length is written (RFC 9112, section 6)."""
+"""How an answer's body ends, and how one of unknown length is written (RFC 9112, section 6)."""
 
 import http
 from enum import Enum

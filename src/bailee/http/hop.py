@@ -137,9 +137,7 @@ class RequestHeaderPolicy:
             return False
         return name in self.exact or bool(self.prefixes and name.startswith(self.prefixes))
 
-    def split(
-        self, headers: list[tuple[bytes, bytes, bytes]]
-    ) -> tuple[list[bytes], list[bytes]]:
+    def split(self, headers: list[tuple[bytes, bytes, bytes]]) -> tuple[list[bytes], list[bytes]]:
         """Split a request's headers into the lines to send and the names that were dropped."""
         kept: list[bytes] = []
         dropped: list[bytes] = []

@@ -14,7 +14,7 @@ from bailee.model import Origin
 
 _VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F))
 _DOUBTFUL = re.compile(r"[\x00-\x1f\x7f\\]")
-"""Control characters, which some clients cut out, and the backslash, which some take for a slash."""
+"""Control characters, which some clients cut out; the backslash, which some take for a slash."""
 
 
 @dataclass(frozen=True, slots=True)

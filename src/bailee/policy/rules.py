@@ -1,7 +1,7 @@
 """Which requests a grant and a provider's own rules let through.
 
-A rule is `METHOD /pattern`. In a pattern `*` stands for any characters within a segment and `**`, as
-a whole segment, for any number of segments, none included: `/v1/**` matches `/v1`, `/v1/` and
+A rule is `METHOD /pattern`. In a pattern `*` stands for any characters within a segment and `**`,
+as a whole segment, for any number of segments, none included: `/v1/**` matches `/v1`, `/v1/` and
 `/v1/a/b`. A `GET` rule covers `HEAD`. Grants are matched exactly as written; what a provider denies
 is matched without regard to case, to a final slash, and to percent-encoding, since APIs differ in
 what they take for the same path.
@@ -32,7 +32,9 @@ def parse_rule(text: str) -> Rule:
     example = "a rule has the form 'GET /v1/orders/**'"
     if not separator or (method != "*" and method not in RELAYED_METHODS):
         known = ", ".join(sorted(RELAYED_METHODS))
-        raise BadInput(f"rule {text!r} does not start with a method", f"{example}; methods: {known}, *")
+        raise BadInput(
+            f"rule {text!r} does not start with a method", f"{example}; methods: {known}, *"
+        )
     if not _PATTERN.fullmatch(pattern):
         raise BadInput(f"rule {text!r} has a pattern that is not a path", example)
     for segment in pattern.split("/"):
@@ -87,10 +89,14 @@ class ProviderRules:
     @classmethod
     def of(cls, deny: Iterable[Rule], multiplexed: Iterable[Rule]) -> "ProviderRules":
         """Compile the two lists of a provider's file."""
-        return cls(compile_rules(deny, ignore_case=True), compile_rules(multiplexed, ignore_case=True))
+        return cls(
+            compile_rules(deny, ignore_case=True), compile_rules(multiplexed, ignore_case=True)
+        )
 
 
-def authorize(granted: CompiledRules, provider: ProviderRules, method: str, path: str) -> Allow | Deny:
+def authorize(
+    granted: CompiledRules, provider: ProviderRules, method: str, path: str
+) -> Allow | Deny:
     """Decide whether a grant lets a request through.
 
     Args:
@@ -126,7 +132,7 @@ _ONE_MEANING = re.compile(
 )
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-# Slash, backslash, semicolon and control characters, and what turns into one of them, or into a dot,
+# Slash, backslash, semicolon and control characters, and what turns into one of them, or a dot,
 # when a server decodes more than once.
 _REFUSED_ESCAPES = re.compile(
     r"%(?:2F|5C|3B|[01][0-9A-F]|7F|(?:25)+(?:2[EeFf]|5[Cc]|3[Bb]|0[0AaDd]))"
@@ -155,7 +161,7 @@ def canonical_path(raw: bytes) -> str | Deny:
         if _REFUSED_ESCAPES.search(text):
             return Deny("the path has an encoded slash, semicolon or control character")
     if not _ONE_MEANING.fullmatch(text):
-        return Deny("the path has dot segments, empty segments, or characters that no path may have")
+        return Deny("the path has dot segments, empty segments, or characters no path may have")
     return text
 
 

@@ -31,6 +31,8 @@ class Slot:
         self.listener = listener
         self.serving = asyncio.Event()
         """Set when a process of this place was ready for the first time."""
+        self.ended = asyncio.Event()
+        """Set when `run` has returned: nobody holds the place any more."""
         self._child: Child | None = None
         self._stopping = False
         self._killing = False
@@ -41,6 +43,12 @@ class Slot:
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Keep the place held until `stop`; returns when its last process has ended."""
+        try:
+            await self._hold(tasks)
+        finally:
+            self.ended.set()
+
+    async def _hold(self, tasks: asyncio.TaskGroup) -> None:
         pause = FIRST_PAUSE
         loop = asyncio.get_running_loop()
         while not (self._stopping and self._child is None):

@@ -96,9 +96,8 @@ class Supervisor:
             announcing.cancel()
             reloading.cancel()
             log.info("draining")
-            for slot in self._slots:
-                slot.stop()
             killing = loop.call_later(DRAIN_SECONDS, self._kill)
+            await self._drain()
         killing.cancel()
         log.info("ended")
 
@@ -107,6 +106,17 @@ class Supervisor:
         if stop.is_set():
             self._kill()
         stop.set()
+
+    async def _drain(self) -> None:
+        """Drain all; the keeper last: its last checkpoint signs where the others' chains end."""
+        first = [slot for slot in self._slots if slot.launch.role.name != "keeper"]
+        for slot in first:
+            slot.stop()
+        for slot in first:
+            await slot.ended.wait()
+        for slot in self._slots:
+            if slot not in first:
+                slot.stop()
 
     def _kill(self) -> None:
         for slot in self._slots:

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import socket
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from gate import Client, Reply, request, run_gate
 from house import build_house, make_provider
 from origin import Respond, answer, run_origin
 
-from bailee.reference.pki import World
+from bailee.reference.pki import Issued, World
 from integration.gateway.conftest import CREDENTIAL, Stage
 
 
@@ -26,12 +29,14 @@ async def staged(
     credential: dict[str, str] | None = None,
     rules: Sequence[str] = ("* /**",),
     origins: Sequence[str] = (),
+    upstream: int | None = None,
     **gate: Any,
 ) -> AsyncIterator[Stage]:
     """A gateway in front of a recording origin.
 
     `more` stands at the top of the provider's file, `auth` in its `[auth]`; `origins` are the names
-    of further origins, which lead to the same port.
+    of further origins, which lead to the same port; `upstream` is the port of another origin than
+    the recording one.
     """
     house = build_house(directory / "vault")
     async with run_origin(world.leaf, respond) as origin:
@@ -43,7 +48,7 @@ async def staged(
         auth = auth or 'header = "Authorization"\nvalue = "Bearer {api_key}"'
         more = 'default_origin = "rest"\n' + more if origins else more
         ca = world.root.pem.decode()
-        provider = make_provider(origin.port, ca, more, auth + further)
+        provider = make_provider(upstream or origin.port, ca, more, auth + further)
         house.approve_provider(provider)
         for each in provider.origins:
             house.approve_pins(provider.id, [world.leaf.pin], each.name)
@@ -77,6 +82,50 @@ async def call(
         return await client.call(line + b"\r\n" + lines.encode("latin-1") + rest)
     finally:
         client.close()
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def wild_origin(
+    issued: Issued, serve: Serve, buffer: int | None = None
+) -> AsyncIterator[asyncio.Server]:
+    """A TLS origin that does with each connection what `serve` does, with a small kernel buffer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as directory:
+        context.load_cert_chain(*issued.write(Path(directory), "origin"))
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await serve(reader, writer)
+        except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
+            pass
+        finally:
+            tasks.discard(task)
+            writer.transport.abort()
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    if buffer is not None:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    server = await asyncio.start_server(accept, sock=listening, ssl=context)
+    try:
+        yield server
+    finally:
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def port_of(server: asyncio.Server) -> int:
+    """The port that an origin listens on."""
+    port: int = server.sockets[0].getsockname()[1]
+    return port
 
 
 def raw_answer(raw: bytes, *, close: bool = False) -> Respond:
