@@ -1,10 +1,14 @@
 """One gateway worker beside nginx's bare reverse proxy: same upstream, same load, same run.
 
-    .venv/bin/python bench/relay.py [--seconds 5] [--rounds 3] [--connections 32]
+    .venv/bin/python bench/relay.py [--seconds 5] [--rounds 3] [--connections 32] [--varied]
+                                    [--one-core]
 
 The upstream is nginx with TLS 1.3 and a 1 KB JSON answer. The load is wrk. Each proxy runs alone, in
-turn, pinned to core 0; upstream and load share core 1. CPU is the proxy's own time (user + system)
-from /proc, so that the ratio holds on a noisy machine. nginx proxies bare: no token, no grant, no
+turn, pinned to core 0; upstream and load share core 1, or with `--one-core` core 0 too: then no
+write has to wake a sleeping core, which on a virtual machine costs the writer microseconds that
+the fastest proxy is spared. CPU is the proxy's own time (user + system) from /proc, so that the
+ratio holds on a noisy machine. With `--varied` every request has another query, so that nothing
+that Bailee remembers of a whole request head can serve it. nginx proxies bare: no token, no grant, no
 pin, no journal. Needs Debian's nginx and wrk.
 """
 
@@ -60,6 +64,14 @@ http {{
   }}
 }}
 """
+VARIED = """
+local n = 0
+request = function()
+  n = n + 1
+  return wrk.format("GET", "{path}?n=" .. n)
+end
+"""
+Figures = dict[str, float]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -95,13 +107,17 @@ def running(core: int, *command: str, **more: object) -> Iterator[subprocess.Pop
         process.wait(40)
 
 
-def load(port: int, path: str, token: str, seconds: int, connections: int) -> dict[str, float]:
-    """Run wrk on core 1 and read what it says."""
-    done = subprocess.run(
-        ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency"]
-        + ["-H", f"Authorization: Bearer {token}", f"http://127.0.0.1:{port}{path}"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+def load(port: int, path: str, token: str, seconds: int, args: argparse.Namespace) -> Figures:
+    """Run wrk and read what it says."""
+    command = ["taskset", "-c", str(args.others), "wrk", "-t1", f"-c{args.connections}"]
+    command += [f"-d{seconds}", "--latency", "-H", f"Authorization: Bearer {token}"]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        if args.varied:
+            script.write(VARIED.format(path=path))
+            script.flush()
+            command += ["-s", script.name]
+        command.append(f"http://127.0.0.1:{port}{path}")
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     text = done.stdout
     if "Non-2xx" in text or "Socket errors" in text:
         raise SystemExit(f"the load saw errors:\n{text}")
@@ -117,14 +133,12 @@ def load(port: int, path: str, token: str, seconds: int, connections: int) -> di
     }
 
 
-def measure(
-    pid: int, port: int, path: str, token: str, args: argparse.Namespace
-) -> dict[str, float]:
+def measure(pid: int, port: int, path: str, token: str, args: argparse.Namespace) -> Figures:
     """Warm up, then one measured round."""
-    load(port, path, token, 1, args.connections)
+    load(port, path, token, 1, args)
     pids = children(pid)
     before, started = cpu_seconds(pids), time.monotonic()
-    seen = load(port, path, token, args.seconds, args.connections)
+    seen = load(port, path, token, args.seconds, args)
     cpu, wall = cpu_seconds(pids) - before, time.monotonic() - started
     seen["calls_per_second"] = seen["calls"] / wall
     seen["cpu_us_per_call"] = cpu / seen["calls"] * 1e6
@@ -148,8 +162,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--varied", action="store_true")
+    parser.add_argument("--one-core", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    args.others = 0 if args.one_core else 1
     if not shutil.which("nginx") or not shutil.which("wrk"):
         raise SystemExit("this bench needs nginx and wrk: apt-get install nginx-light wrk")
     with tempfile.TemporaryDirectory() as name:
@@ -157,7 +174,7 @@ def main() -> None:
     report(results, args)
 
 
-def run(directory: Path, args: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+def run(directory: Path, args: argparse.Namespace) -> dict[str, list[Figures]]:
     """All rounds."""
     world = World.create(["api.test"])
     cert, key = world.leaf.write(directory, "leaf")
@@ -180,8 +197,8 @@ def run(directory: Path, args: argparse.Namespace) -> dict[str, list[dict[str, f
     token = house.add_caller()
     house.grant(connection, "GET /v1/**")
     config = house.write_config(gateway, free_port(), free_port())
-    results: dict[str, list[dict[str, float]]] = {"nginx": [], "bailee": []}
-    with running(1, "nginx", "-c", str(directory / "up.conf"), "-p", str(directory)):
+    results: dict[str, list[Figures]] = {"nginx": [], "bailee": []}
+    with running(args.others, "nginx", "-c", str(directory / "up.conf"), "-p", str(directory)):
         wait_for(upstream)
         for _ in range(args.rounds):
             with running(0, "nginx", "-c", str(directory / "px.conf"), "-p", str(directory)) as px:
@@ -211,10 +228,14 @@ def gateway_worker(config: Path, port: int, root_key: bytes) -> Iterator[subproc
             yield process
 
 
-def report(results: dict[str, list[dict[str, float]]], args: argparse.Namespace) -> None:
+def report(results: dict[str, list[Figures]], args: argparse.Namespace) -> None:
     """The best round of each, and the ratio of the medians of CPU per call."""
     print(f"# {platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"# {args.connections} connections, {args.rounds} rounds of {args.seconds} s, 1 KB JSON")
+    print(
+        f"# {args.connections} connections, {args.rounds} rounds of {args.seconds} s, 1 KB JSON, "
+        f"{'varied' if args.varied else 'same'} requests, "
+        f"{'one core for all' if args.one_core else 'a core for the proxy'}"
+    )
     print("proxy    calls/s   cpu us/call  calls/cpu-s   p50 us   p99 us")
     medians = {}
     for name, rounds in results.items():

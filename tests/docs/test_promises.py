@@ -39,12 +39,12 @@ def faults(text: str) -> Iterator[str]:
         if rest:
             yield f"{number} has something that is no test: {rest}"
         for path, test in named:
-            if test not in tests_of(path):
+            if test not in functions_of(path):
                 yield f"{number} names {path}::{test}, which is not there"
 
 
 @cache
-def tests_of(path: str) -> frozenset[str]:
+def functions_of(path: str) -> frozenset[str]:
     """The tests of a file that pytest would collect, found without running it."""
     file = ROOT / path
     if not file.is_file() or not file.name.startswith("test_"):

@@ -162,7 +162,7 @@ class PinnedStream(asyncio.Protocol):
                     self.transport.abort()
                     return
                 self.receiver.data_received(plain)
-                if not self._incoming.pending and not self._tls.pending():
+                if not self._incoming.pending and len(plain) < READ_SIZE:
                     break
         except ssl.SSLWantReadError:
             pass

@@ -49,12 +49,18 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"Pipeline({self._count} calls begun)"
 
-    def begin(self, session: Session, inbound: Inbound) -> Call:
+    def new_id(self) -> CallId:
+        """Name the next call, or what is refused before it becomes one."""
+        self._count += 1
+        return CallId(f"{self._prefix}-{self._count:x}")
+
+    def begin(self, session: Session, inbound: Inbound, call: CallId) -> Call:
         """Begin a call.
 
         Args:
             session: Whose request it is; the call answers through it.
             inbound: The request; its head is complete.
+            call: Its id.
 
         Raises:
             BaileeError: The call is refused. Nothing was recorded and nothing sent.
@@ -70,10 +76,8 @@ class Pipeline:
         if inbound.known is not None:
             authorized = inbound.known.authorized
         else:
-            authorized = self._admit(received, session, inbound, now)
+            authorized = self._admit(received, session, inbound, call, now)
         self._line.vault.require_open()
-        call = CallId(f"{self._prefix}-{self._count:x}")
-        self._count += 1
         begun = Call(call, authorized, session, inbound, received, self._line, now)
         self._unrecorded.append(begun)
         if len(self._unrecorded) == 1:
@@ -88,13 +92,13 @@ class Pipeline:
             return None
 
     def _admit(
-        self, received: Received, session: Session, inbound: Inbound, now: float
+        self, received: Received, session: Session, inbound: Inbound, call: CallId, now: float
     ) -> Authorized:
         try:
             self._snapshot.ensure_fresh()
             authorized = admit(received, self._snapshot, session.peer, now)
         except BaileeError as refused:
-            _log.info("call refused", code=refused.code, detail=refused.detail, peer=session.peer)
+            _log.info("call refused", call=call, code=refused.code, detail=refused.detail)
             raise
         if inbound.whole:
             inbound.known = remember(inbound.whole, received, authorized, self._snapshot)

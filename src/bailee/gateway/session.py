@@ -24,6 +24,7 @@ from bailee.errors import (
 from bailee.gateway.authorize import KnownHead
 from bailee.http.head import HEAD_LIMIT, Received, read_head
 from bailee.http.problem import problem_answer
+from bailee.model import CallId
 
 HEAD_SECONDS: Final = 5.0
 """From the first byte of a head to its end."""
@@ -86,7 +87,11 @@ class Exchange(Protocol):
 class Calls(Protocol):
     """What a session needs of the rest of the gateway."""
 
-    def begin(self, session: "Session", inbound: Inbound) -> Exchange:
+    def new_id(self) -> CallId:
+        """Name the next call, or what is refused before it becomes one."""
+        ...
+
+    def begin(self, session: "Session", inbound: Inbound, call: CallId) -> Exchange:
         """Begin a call. Raises a BaileeError when it is refused."""
         ...
 
@@ -174,13 +179,13 @@ class Session(asyncio.Protocol):
         self._state = _State.CLOSED
         self.transport.abort()
 
-    def refuse(self, error: BaileeError, call: str = "", more: bytes = b"") -> None:
+    def refuse(self, error: BaileeError, call: CallId) -> None:
         """Answer the request in front with a problem."""
         inbound = self._queue[0]
         received = inbound.received
         close = received is None or not received.keep_alive or not inbound.complete or self.draining
         head_only = received is not None and received.method == "HEAD"
-        self.send(problem_answer(error, call, close=close, head_only=head_only, more=more))
+        self.send(problem_answer(error, call, close=close, head_only=head_only))
         self.finish(keep=not close, now=self._clock())
 
     # --- deadlines and draining ---
@@ -306,16 +311,17 @@ class Session(asyncio.Protocol):
     def _begin_next(self) -> None:
         while self._queue and self._exchange is None and self._state is _State.OPEN:
             inbound = self._queue[0]
+            call = self._calls.new_id()
             if inbound.fault is not None:
-                self.refuse(inbound.fault)
+                self.refuse(inbound.fault, call)
                 return
             try:
-                self._exchange = self._calls.begin(self, inbound)
+                self._exchange = self._calls.begin(self, inbound, call)
             except BaileeError as refused:
-                self.refuse(refused)
+                self.refuse(refused, call)
             except Exception:  # noqa: BLE001  # no input ends the process (R40)
-                _log.exception("a call could not begin")
-                self.refuse(InternalError())
+                _log.exception("a call could not begin", call=call)
+                self.refuse(InternalError(), call)
         if len(self._queue) > 1:
             self.pause_body()
 

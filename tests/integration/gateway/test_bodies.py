@@ -214,7 +214,9 @@ async def test_answer_without_a_body_passes(
         reply = await client.call(request("GET", f"/{stage.connection}/p", stage.token))
         assert reply.body == b"next"
         client.close()
-        assert stage.origin.handshakes == 1
+        # llhttp can't tell a HEAD's answer from one that ends with its stream.
+        known_end = b"Content-Length" in raw or b"chunked" in raw or method != "HEAD"
+        assert stage.origin.handshakes == (1 if known_end else 3)
 
 
 MALFORMED = {
@@ -558,8 +560,9 @@ async def test_client_gone_ends_the_call_and_its_stream(tmp_path: Path, world: W
         if arrived.request_line.startswith("POST"):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfirst")
             began.set()
-            await asyncio.sleep(0.2)
-            writer.write(b"x" * 95)
+            for _ in range(19):
+                await asyncio.sleep(0.02)
+                writer.write(b"x" * 5)
         else:
             await echo(arrived, writer)
 
