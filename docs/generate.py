@@ -33,9 +33,9 @@ ERRORS = f"""\
 The gateway and the admin API answer errors as RFC 9457 documents (`application/problem+json`) with
 these members: `type` (`urn:bailee:error:CODE`), `title`, `status`, `code`, `detail`, `hint`,
 `fault` (who can mend it), `reached` (what of the call had reached the provider: `nothing` or
-`maybe`), `retryable` (whether the same request may succeed later), `call` (its id, where one
-began). A 401 says no more than that a token is required. The header `Bailee-Error` has the code: an
-answer without it came from the provider. The command line prints the same errors as
+`maybe`), `retryable` (whether the same request may succeed later), `call` (its id, once a head
+was read). A 401 says no more than that a token is required. The header `Bailee-Error` has the code:
+an answer without it came from the provider. The command line prints the same errors as
 `bailee: error: ...` and `hint: ...`, and exits with 1.
 
 | code | status | fault | reached | retryable |

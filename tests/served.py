@@ -6,8 +6,10 @@ with run_place(tmp_path, workers=2) as place:
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from typing import Any
 import bailee
 from bailee.model import ConnectionId, Pin, Provider
 from bailee.reference.pki import World
-from house import House, build_house, make_provider
+from house import SOURCE, House, build_house, make_provider
 from integration.supervise.serving import Serving, free_ports, is_running
 from recording_origin import RecordingOrigin, run_recording_origin
 
@@ -38,6 +40,8 @@ class Served(Serving):
         environ: Added to the environment.
         python: The interpreter; this one by default.
         ports: Of gateway, admin and public; free ones by default.
+        user: Whom it runs as; only root may choose.
+        source: The local address that calls leave from, as the configuration has it.
     """
 
     def __init__(
@@ -49,17 +53,26 @@ class Served(Serving):
         environ: Mapping[str, str] | None = None,
         python: str = "",
         ports: Sequence[int] = (),
+        user: int | None = None,
+        source: str = SOURCE,
     ) -> None:
         self.house = house
         self.port, self.admin, self.public = ports or free_ports(3)
         self.config = house.write_config(self.port, self.admin, self.public, workers)
-        self.config.write_text(self.config.read_text() + more)
+        text = self.config.read_text().replace(f'bind = "{SOURCE}"', f'bind = "{source}"')
+        self.config.write_text(text + more)
         self.environ = clean_environment() | dict(environ or {})
         self.log = house.directory / f"log-{time.monotonic_ns()}"
         command = [python or sys.executable, "-m", "bailee", "serve", "--config", str(self.config)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stderr=log, env=self.environ
+                command,
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                env=self.environ,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
             )
 
     def running(self, role: str) -> list[int]:
@@ -140,7 +153,12 @@ class Place:
 
 @contextmanager
 def run_place(
-    directory: Path, *, workers: int = 1, more: str = "", environ: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    workers: int = 1,
+    more: str = "",
+    environ: Mapping[str, str] | None = None,
+    source: str = SOURCE,
 ) -> Iterator[Place]:
     """Make a vault beside a recording origin, and serve it until the block ends."""
     house, world = build_house(directory / "vault"), World.create(["api.test"])
@@ -148,7 +166,9 @@ def run_place(
         with run_recording_origin(directory / "origin", world.leaf) as origin:
             provider = make_provider(origin.port, world.root.pem.decode())
             connection, token = admit(house, provider, world.leaf.pin, CREDENTIAL)
-            with Served(house, workers=workers, more=more, environ=environ) as served:
+            with Served(
+                house, workers=workers, more=more, environ=environ, source=source
+            ) as served:
                 served.wait_for("serving")
                 yield Place(house, world, origin, provider, connection, token, served)
     finally:
@@ -165,9 +185,7 @@ def admit(house: House, provider: Provider, pin: Pin, api_key: str) -> tuple[Con
     return connection, token
 
 
-def call(
-    port: int, method: str, path: str, token: str | None, body: bytes | None = None
-) -> Reply:
+def call(port: int, method: str, path: str, token: str | None, body: bytes | None = None) -> Reply:
     """Send one request to a port of this machine."""
     client = HTTPConnection("127.0.0.1", port, timeout=CALL_SECONDS)
     try:
@@ -207,3 +225,33 @@ def resident_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise AssertionError(f"process {pid} has no memory")
+
+
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """A directory that every user may enter, which pytest's own are not; gone afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="bailee-open-"))
+    try:
+        directory.chmod(0o755)
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+def open_code(directory: Path) -> tuple[str, dict[str, str]]:
+    """Let every user run the package under test.
+
+    Args:
+        directory: Where a copy of it is put; every user may enter it.
+
+    Returns:
+        An interpreter that every user can start, and the environment that it needs.
+    """
+    copied = directory / "code"
+    source = Path(bailee.__file__).parent
+    shutil.copytree(source, copied / "bailee", ignore=shutil.ignore_patterns("__pyc*"))
+    python = Path(sys.executable).resolve()
+    if not all(above.stat().st_mode & 1 for above in python.parents):
+        python = Path(f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    return str(python), {"PYTHONPATH": os.pathsep.join([str(copied), packages])}

@@ -37,6 +37,7 @@ class Tap:
 
     port: int = 0
     wires: list[Wire] = field(default_factory=list)
+    transports: list[asyncio.Transport] = field(default_factory=list)
 
     async def wire(self, number: int = 0) -> Wire:
         """Wait until the client is gone, and return what was seen of it."""
@@ -59,6 +60,7 @@ class Speaker(asyncio.Protocol):
         context: ssl.SSLContext | None,
         on_finished: OnFinished | None,
         hang_up: bool,
+        behind: bytes,
     ) -> None:
         self._tap = tap
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -67,12 +69,14 @@ class Speaker(asyncio.Protocol):
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._on_finished = on_finished
         self._hang_up = hang_up
+        self._behind = behind
         self._flight_sent = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._wire = Wire(transport.get_extra_info("peername")[0])
         self._tap.wires.append(self._wire)
+        self._tap.transports.append(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._wire.raw += len(data)
@@ -88,7 +92,8 @@ class Speaker(asyncio.Protocol):
         except ssl.SSLError:
             self._hang_up = True
         if self._outgoing.pending:
-            self._transport.write(self._outgoing.read())
+            self._transport.write(self._outgoing.read() + self._behind)
+            self._behind = b""
             self._flight_sent = True
             if self._hang_up:
                 self._transport.close()
@@ -129,6 +134,7 @@ async def run_tap(
     on_finished: OnFinished | None = None,
     *,
     hang_up: bool = False,
+    behind: bytes = b"",
 ) -> AsyncIterator[Tap]:
     """Serve until the block ends.
 
@@ -137,13 +143,16 @@ async def run_tap(
         address: Where to listen.
         on_finished: Called once the client has finished its handshake.
         hang_up: Close TCP right behind the first flight.
+        behind: Raw bytes to send along with the first flight.
     """
     tap = Tap()
     server = await asyncio.get_running_loop().create_server(
-        lambda: Speaker(tap, context, on_finished, hang_up), address, 0
+        lambda: Speaker(tap, context, on_finished, hang_up, behind), address, 0
     )
     tap.port = server.sockets[0].getsockname()[1]
     try:
         yield tap
     finally:
         server.close()
+        for transport in tap.transports:
+            transport.abort()

@@ -40,7 +40,8 @@ class BaileeError(Exception):
     status: ClassVar[int]
     title: ClassVar[str]
     fault: ClassVar[Fault]
-    reached: ClassVar[Reached] = Reached.NOTHING
+    reached: Reached = Reached.NOTHING
+    """What is so for this kind of error; an instance says more where more is known."""
     retryable: ClassVar[bool] = False
 
     def __init__(self, detail: str = "", hint: str = "") -> None:
@@ -175,6 +176,14 @@ class ProviderNotApproved(BaileeError):
 
     code, status, fault = "provider-not-approved", 503, Fault.OPERATOR
     title = "the provider has no approved trust record or pin set"
+
+
+class RouteChanged(BaileeError):
+    """The connection's credential, pins, trust record or address changed while its call was being
+    dialled. Nothing was sent; the next try goes by what holds now."""
+
+    code, status, fault, retryable = "route-changed", 503, Fault.OPERATOR, True
+    title = "what the call rests on was changed"
 
 
 class NoEgressAddress(BaileeError):

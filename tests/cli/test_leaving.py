@@ -10,8 +10,8 @@ import bailee
 from bailee.operate.setup import create_vault
 
 LINE = (
-    '{"seq":1,"type":"start","chain":"gateway-20260101-000000-0000000000000000","at":1.0,'
-    '"role":"gateway","host":"h","version":"0","hash":"' + "0" * 64 + '"}\n'
+    '{"type":"start","chain":"gateway-20260101-000000-0000000000000000","at":1.0,'
+    '"role":"gateway","host":"h","version":"0","seq":1,"hash":"' + "0" * 64 + '"}\n'
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
+from typing import Self
 
 import pytest
 from cryptography import x509
@@ -85,7 +86,7 @@ class Watch:
         """By how much it has grown at most, bytes."""
         return self._most - self._before
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -103,8 +103,13 @@ def kill_pairs(place: Place, load: Load) -> list[int]:
         for pid in pair:
             os.kill(pid, signal.SIGKILL)
         killed += pair
-        eventually(lambda: not any(map(is_running, pair)))
+        wait_until_gone(pair)
     return killed
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    """Wait until none of the processes is there any more."""
+    eventually(lambda: not any(map(is_running, pids)))
 
 
 def oldest_pair(place: Place) -> list[int]:

@@ -9,13 +9,12 @@ from types import CoroutineType
 
 import pytest
 
+from bailee.reference.pki import World
 from gate import Client, request, run_gate
 from house import SOURCE, build_house, make_provider
 from integration.supervise.serving import eventually
 from origin import run_origin
 from served import CREDENTIAL, Place, admit, resident_bytes, run_place
-
-from bailee.reference.pki import World
 
 CALLS = 10_000
 CLIENTS = 32
@@ -97,11 +96,9 @@ def standing(place: Place) -> Standing:
 
 
 def sockets(local: str, remote: str) -> int:
-    """Count the established TCP sockets between two places; a place is `ADDRESS:` or with a port."""
+    """Count the established TCP sockets between two places: `ADDRESS:`, or with a port."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(
-        row[3] == "01" and is_at(row[1], local) and is_at(row[2], remote) for row in rows
-    )
+    return sum(row[3] == "01" and is_at(row[1], local) and is_at(row[2], remote) for row in rows)
 
 
 def is_at(socket: str, place: str) -> bool:

@@ -166,6 +166,16 @@ class Play:
         path.write_text(text, encoding="utf-8")
         return self.bailee("provider", "add", str(path))
 
+    def move_back(self) -> None:
+        """Let the provider's record lead to the genuine API again, and wait until calls go there.
+
+        Raises:
+            NotTold: They don't.
+        """
+        self.add_provider(self.place.port)
+        if self.call_until("/v1/balance", lambda answer: answer.status == 200).status != 200:
+            raise NotTold("calls are not served after the record was set right")
+
     def start_fake(self, port: int, name: str) -> Fake:
         """Start a fake with the certificates `NAME.pem` and the key `NAME.key`."""
         directory = self.stage.directory

@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,11 +17,12 @@ from bailee.demo.telling import Check, NotTold, Scene, Teller, Told
 from bailee.errors import BadInput
 
 AS_TOLD, NOT_AS_TOLD = 0, 1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FAILURES = (NotTold, OSError, ValueError, TypeError, LookupError, AttributeError)
 """What a scene may meet: an answer of another form is as wrong as none."""
 
 
-def run(*, once: bool, json_file: Path | None = None, until: str | None = None) -> int:
+def run(*, once: bool, json_file: Path | None = None, only: Collection[str] = ()) -> int:
     """Tell the whole story on this machine.
 
     Everything that it starts it ends, and its directory goes with it.
@@ -29,7 +30,7 @@ def run(*, once: bool, json_file: Path | None = None, until: str | None = None) 
     Args:
         once: Leave at the end; otherwise stay up with a call to copy until Ctrl-C.
         json_file: Where to write what was seen: no secrets.
-        until: The last scene to tell, by name; all of them by default.
+        only: Names of scenes to tell after the first two; all of them by default.
 
     Returns:
         0 if all was as told, 1 if not.
@@ -43,8 +44,8 @@ def run(*, once: bool, json_file: Path | None = None, until: str | None = None) 
     teller, started = Teller(), time.monotonic()
     teller.title("Bailee: one call, whole")
     teller.aside("A vault, an API, a thief and a fake, all on this machine. Nothing is kept.")
-    with _sigterm_interrupts(), Stage() as stage, _deaf_to_interrupts_at_the_end():
-        play, told = _tell(stage, teller, until)
+    with _signals_interrupt(), Stage() as stage, _deaf_at_the_end():
+        play, told = _tell(stage, teller, [each for each in SCENES if _is_told(each, only)])
         seconds = time.monotonic() - started
         passed = play is not None and all(check.passed for each in told for check in each.checks)
         teller.line("")
@@ -52,13 +53,12 @@ def run(*, once: bool, json_file: Path | None = None, until: str | None = None) 
         if json_file is not None:
             _write(json_file, told, passed, seconds)
         if play is not None and passed and not once:
-            # The last the vault heard is that the API is elsewhere.
-            play.add_provider(play.place.port)
+            play.move_back()
             _stay(play, teller)
     return AS_TOLD if passed else NOT_AS_TOLD
 
 
-def _tell(stage: Stage, teller: Teller, until: str | None) -> tuple[Play | None, list[Told]]:
+def _tell(stage: Stage, teller: Teller, scenes: Sequence[Scene]) -> tuple[Play | None, list[Told]]:
     """Tell scene after scene; one that can't be told to its end is the last.
 
     Returns:
@@ -66,7 +66,7 @@ def _tell(stage: Stage, teller: Teller, until: str | None) -> tuple[Play | None,
     """
     told: list[Told] = []
     play: Play | None = None
-    for number, scene in enumerate(SCENES, 1):
+    for number, scene in enumerate(scenes, 1):
         teller.begin(number, scene)
         checks: list[Check] = []
         whole = True
@@ -82,9 +82,11 @@ def _tell(stage: Stage, teller: Teller, until: str | None) -> tuple[Play | None,
         told.append(Told(scene, tuple(checks)))
         if not whole:
             return None, told
-        if scene.name == until:
-            break
     return play, told
+
+
+def _is_told(scene: Scene, only: Collection[str]) -> bool:
+    return not only or scene.name in only or scene in SCENES[:2]
 
 
 def _broken(scene: Scene, error: Exception) -> Check:
@@ -137,13 +139,15 @@ def _write(file: Path, told: list[Told], passed: bool, seconds: float) -> None:
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
+def _signals_interrupt() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end the story as Ctrl-C does."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in (signal.SIGTERM, signal.SIGHUP)}
+    before = {each: signal.getsignal(each) for each in _SIGNALS}
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
     try:
         yield
     finally:
@@ -152,10 +156,10 @@ def _sigterm_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_interrupts_at_the_end() -> Iterator[None]:
+def _deaf_at_the_end() -> Iterator[None]:
     """An impatient second Ctrl-C must not leave processes behind: ending them takes seconds."""
     try:
         yield
     finally:
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)

@@ -34,7 +34,6 @@ class End(NamedTuple):
 
 _REUSABLE: Final = End(True)
 _USED_UP: Final = End(False)
-_NOTHING: Final[list[bytes]] = []
 
 
 class AnsweredCall(Protocol):
@@ -68,7 +67,7 @@ class AnswerReader:
         "_call",
         "_complete",
         "_excess",
-        "_head_bytes",
+        "_idle_bytes",
         "_interim",
         "_keep",
         "_pairs",
@@ -88,7 +87,7 @@ class AnswerReader:
         self._complete = False
         self._excess = False
         self._interim = 0
-        self._head_bytes = 0
+        self._idle_bytes = 0
         self._keep = False
         stream.receiver = self
 
@@ -103,7 +102,7 @@ class AnswerReader:
         self._complete = False
         self._excess = False
         self._interim = 0
-        self._head_bytes = 0
+        self._idle_bytes = 0
         self._keep = False
 
     def abort(self) -> None:
@@ -119,8 +118,6 @@ class AnswerReader:
         if call is None or self._complete:
             self.abort()
             return
-        if self._body is None:
-            self._head_bytes += len(plain)
         error: BaileeError | None = None
         try:
             self._parser.feed_data(plain)
@@ -131,8 +128,11 @@ class AnswerReader:
             error = cause if isinstance(cause, BaileeError) else AnswerMalformed()
         except httptools.HttpParserError:
             error = AnswerMalformed()
-        if self._body is None and self._head_bytes > ANSWER_HEAD_LIMIT:
-            error = error or AnswerMalformed("the answer's head is too large")
+        if self._body is None or not (self._pieces or self._complete):
+            # A head, or a trailer, or the framing of chunks that hold nothing.
+            self._idle_bytes += len(plain)
+            if self._idle_bytes > ANSWER_HEAD_LIMIT:
+                error = error or AnswerMalformed("the answer's head or trailer is too large")
         if self._call is not call:
             return
         if error is not None and not self._complete:
@@ -156,7 +156,7 @@ class AnswerReader:
         if call is None:
             return
         if clean and self._body is AnswerBody.UNTIL_CLOSE:
-            call.answer_came(None, _NOTHING, _USED_UP)
+            call.answer_came(None, [], _USED_UP)
         else:
             call.answer_failed(None)
 
@@ -182,6 +182,10 @@ class AnswerReader:
         """One header; a trailer is thrown away."""
         if self._body is None:
             self._pairs.append((name, value))
+        else:
+            self._idle_bytes += len(name) + len(value)
+            if self._idle_bytes > ANSWER_HEAD_LIMIT:
+                raise AnswerMalformed("the answer's trailer is too large")
 
     def on_headers_complete(self) -> None:
         """The head is complete: interim, or the final one."""
@@ -204,6 +208,7 @@ class AnswerReader:
 
     def on_body(self, piece: bytes) -> None:
         """A part of the body."""
+        self._idle_bytes = 0
         if self._complete:
             self._excess = True
         else:

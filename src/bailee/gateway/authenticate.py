@@ -11,6 +11,7 @@ from bailee.gateway.snapshot import Snapshot
 from bailee.http.head import Received
 from bailee.model import CallerId, Place, Role, TenantId, TokenId, TokenPlace
 from bailee.policy.token import digest
+from bailee.store.lookup import TokenRow
 
 
 class Authenticated(msgspec.Struct, frozen=True):
@@ -51,6 +52,25 @@ def authenticate(
     row = snapshot.token(known) if known is not None else None
     if known is None or row is None:
         raise Unauthenticated("no such token")
+    return _judge(known, row, snapshot, peer, now, by_preset=by_preset)
+
+
+def renew(authenticated: Authenticated, snapshot: Snapshot, peer: str, now: float) -> Authenticated:
+    """Look again at the token of a call under way.
+
+    Raises:
+        Unauthenticated: It would be refused by now.
+    """
+    row = snapshot.token(authenticated.token_digest)
+    if row is None:
+        raise Unauthenticated("no such token")
+    by_preset = authenticated.by_preset
+    return _judge(authenticated.token_digest, row, snapshot, peer, now, by_preset=by_preset)
+
+
+def _judge(
+    known: bytes, row: TokenRow, snapshot: Snapshot, peer: str, now: float, *, by_preset: bool
+) -> Authenticated:
     if row.role is not Role.CALLER or row.caller is None:
         raise Unauthenticated("not the token of a caller")
     if row.revoked_at is not None:

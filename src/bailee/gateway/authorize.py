@@ -148,9 +148,6 @@ def authorize(
         Denied: The rules refuse it.
         BaileeError: What keeps this connection from being used, told only to who has a grant.
     """
-    path = canonical_path(rest)
-    if isinstance(path, Deny):
-        raise PathRefused(path.reason)
     try:
         access = snapshot.access(authenticated.caller, authenticated.tenant, door, now)
     except ConnectionNotFound:
@@ -158,6 +155,9 @@ def authorize(
             # Without the connection nobody would have looked for the token there.
             raise Unauthenticated("no such token") from None
         raise
+    path = canonical_path(rest)
+    if isinstance(path, Deny):
+        raise PathRefused(path.reason)
     if access.route is None:
         raise access.refusal or ConnectionNotFound()
     verdict = decide(access.rules, access.route.view.rules, method, path)

@@ -61,6 +61,7 @@ class Listener:
             await asyncio.sleep(TICK_SECONDS)
             now = loop.time()
             self._snapshot.refresh()
+            self._calls.end_expired()
             for session in list(self._sessions):
                 session.check(now)
             self._pool.sweep(now)
@@ -83,5 +84,6 @@ class Listener:
         while self._sessions and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         for session in list(self._sessions):
-            session.cut()
+            session.hang_up()
+        await asyncio.sleep(0)
         self._pool.close()

@@ -61,13 +61,13 @@ class CallVault:
             TrustBroken: The stream is another route's, or the tenant's key is not the authority's.
         """
         require_same_way(stream, route)
-        found = self._cache.find(route.connection, route.sealed.version, now)
+        found = self._cache.find(route.place, route.sealed.version, now)
         if found is not None:
             return Placed(*found.reveal().split(_SEPARATOR))
         private = self._private(route.tenant, route.sealed.key_id)
         placed = route.view.plan.place(open_credential(route.sealed, route.context, private))
         kept = Secret(_SEPARATOR.join(placed))
-        self._cache.keep(route.connection, route.sealed.version, kept, now)
+        self._cache.keep(route.place, route.sealed.version, kept, now)
         return placed
 
     def forget(self) -> None:

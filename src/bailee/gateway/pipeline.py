@@ -12,7 +12,8 @@ from typing import Final
 
 import structlog
 
-from bailee.errors import BaileeError, InternalError, JournalUnavailable, Unauthenticated
+from bailee.errors import BaileeError, InternalError, JournalUnavailable, RouteChanged
+from bailee.gateway.authenticate import renew
 from bailee.gateway.authorize import (
     Authorized,
     KnownHead,
@@ -137,16 +138,28 @@ class Pipeline:
             if refused is not None:
                 call.revoke(refused)
 
+    def end_expired(self) -> None:
+        """End the calls under way whose token or grant has expired; called a few times a second."""
+        now = time.time()
+        for call in [each for each in self._line.calls if now >= each.valid_until]:
+            refused = self._still_allowed(call, now)
+            if refused is not None:
+                call.revoke(refused)
+
     def _still_allowed(self, call: Call, now: float) -> BaileeError | None:
-        authenticated = call.authorized.authenticated
+        """Decide again about a call under way; None when it may go on."""
+        route = call.authorized.route
+        door, rest = split_target(call.received.path)
         try:
-            row = self._snapshot.token(authenticated.token_digest)
-            if row is None or row.revoked_at is not None or now >= row.expires_at:
-                return Unauthenticated("the token or its caller was revoked")
-            door, rest = split_target(call.received.path)
-            authorize(authenticated, call.received.method, door, rest, self._snapshot, now)
+            authenticated = renew(call.authorized.authenticated, self._snapshot, call.peer, now)
+            renewed = authorize(
+                authenticated, call.received.method, door, rest, self._snapshot, now
+            )
         except BaileeError as refused:
             return refused
+        call.valid_until = renewed.valid_until
+        if call.unsent and (renewed.route.key, renewed.route.place) != (route.key, route.place):
+            return RouteChanged()
         return None
 
 

@@ -86,6 +86,7 @@ class Call:
         "_reader",
         "_received_bytes",
         "_retried",
+        "_sending_paused",
         "_sent_bytes",
         "_session",
         "_stage",
@@ -97,6 +98,7 @@ class Call:
         "method",
         "received",
         "started_at",
+        "valid_until",
     )
 
     def __init__(
@@ -119,11 +121,13 @@ class Call:
         self.started_at = now
         self._started = line.clock()
         self._deadline = self._started + line.call_seconds
+        self.valid_until = authorized.valid_until
         self._stage: int = _RECORDING
         self._stream: PinnedStream | None = None
         self._reader: AnswerReader | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._retried = False
+        self._sending_paused = False
         self._body_ended = False
         self._chunks_out = False
         self._keep = False
@@ -136,6 +140,16 @@ class Call:
 
     def __repr__(self) -> str:
         return f"Call({self.id}, stage={self._stage})"
+
+    @property
+    def unsent(self) -> bool:
+        """Whether nothing of the call has been sent yet, so that it can still be called off."""
+        return self._stage <= _DIALLING
+
+    @property
+    def peer(self) -> str:
+        """The address of its client."""
+        return self._session.peer
 
     @property
     def ended(self) -> bool:
@@ -314,7 +328,7 @@ class Call:
             return False
         if self._session.write_paused:
             self._give_up(ClientGone("the client stopped reading the answer"))
-        elif not self._inbound.complete:
+        elif not self._inbound.complete and not self._sending_paused:
             self._give_up(BodyTimeout())
         elif self.method in _IDEMPOTENT:
             self._give_up(ProviderTimeout())
@@ -400,10 +414,12 @@ class Call:
 
     def pause_sending(self) -> None:
         """Hand the provider's back-pressure on to the client."""
+        self._sending_paused = True
         self._session.pause_body()
 
     def resume_sending(self) -> None:
         """Read the client's body again."""
+        self._sending_paused = False
         self._session.resume_body()
 
     # --- the end ---
@@ -428,6 +444,8 @@ class Call:
     def _fail(self, error: BaileeError) -> None:
         if self._stage is _ENDED:
             return
+        if self._retried:
+            error.reached = Reached.MAYBE
         begun = self._stage is _ANSWERING
         self._close_record(error, self._line.clock())
         if begun:

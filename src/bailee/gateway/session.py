@@ -31,6 +31,8 @@ HEAD_SECONDS: Final = 5.0
 KEEP_ALIVE_SECONDS: Final = 75.0
 LINGER_SECONDS: Final = 1.0
 """How long a body that nobody wants is read and thrown away, so that the client sees the answer."""
+_BEYOND_TARGET: Final = len("GET  HTTP/1.1\r\n\r\n")
+"""What of a head is neither its target nor a header."""
 LINGER_BYTES: Final = 1 << 20
 BODY_WAITING_LIMIT: Final = 64 * 1024
 """Bytes of a body that may wait for the provider before the client is no longer read."""
@@ -95,6 +97,10 @@ class Calls(Protocol):
         """Begin a call. Raises a BaileeError when it is refused."""
         ...
 
+    def end_expired(self) -> None:
+        """End the calls whose permission has expired."""
+        ...
+
     def recall(self, data: bytes) -> KnownHead | None:
         """Find what was made of the same bytes before; None when they have to be parsed."""
         ...
@@ -125,6 +131,8 @@ class Session(asyncio.Protocol):
         self._target = b""
         self._pairs: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
+        self._head_size = 0
+        self._body_came = False
         self._state = _State.OPEN
         self._linger_left = LINGER_BYTES
         self._exchange: Exchange | None = None
@@ -172,6 +180,10 @@ class Session(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._begin_next)
         else:
             self.resume_body()
+
+    def hang_up(self) -> None:
+        """Abort the connection; a call under way is told so."""
+        self.transport.abort()
 
     def cut(self) -> None:
         """Abort the connection: the answer can't be completed, and must not look complete."""
@@ -266,6 +278,7 @@ class Session(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         fault: BaileeError | None = None
+        was_in_head, heads, self._body_came = self._in_head, len(self._queue), False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -275,10 +288,16 @@ class Session(asyncio.Protocol):
             fault = cause if isinstance(cause, BaileeError) else MalformedRequest()
         except httptools.HttpParserError:
             fault = MalformedRequest("the request is not unambiguous HTTP/1.1")
-        if self._in_head:
+        if self._in_head and (was_in_head or not heads) and len(self._queue) == heads:
+            # All of these bytes belong to the head that is not complete yet.
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_LIMIT:
                 fault = fault or HeadTooLarge()
+        elif self._reading is not None and not self._in_head and not self._body_came:
+            # A trailer, or the framing of chunks that hold nothing.
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_LIMIT:
+                fault = fault or HeadTooLarge("the trailer is too large")
         if fault is not None:
             self._poison(fault)
 
@@ -351,6 +370,7 @@ class Session(asyncio.Protocol):
         self._target = b""
         self._pairs = []
         self._head_bytes = 0
+        self._head_size = _BEYOND_TARGET
         if self._exchange is None:
             self._deadline = self._clock() + self._head_seconds
 
@@ -362,6 +382,9 @@ class Session(asyncio.Protocol):
         """One header; a trailer is thrown away."""
         if self._in_head:
             self._pairs.append((name, value))
+        self._head_size += len(name) + len(value) + 4
+        if self._head_size > 2 * HEAD_LIMIT:
+            raise HeadTooLarge()
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
@@ -369,6 +392,8 @@ class Session(asyncio.Protocol):
         if inbound is None:
             return
         parser = self._parser
+        if self._head_size + len(self._target) > HEAD_LIMIT:
+            raise HeadTooLarge()
         inbound.received = read_head(
             parser.get_method().decode("ascii", "replace"),
             self._target,
@@ -384,6 +409,9 @@ class Session(asyncio.Protocol):
         if inbound is not None:
             inbound.pieces.append(piece)
             inbound.waiting += len(piece)
+            self._head_bytes = 0
+            self._head_size = 0
+            self._body_came = True
 
     def on_message_complete(self) -> None:
         """The request is complete."""

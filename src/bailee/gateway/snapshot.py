@@ -12,6 +12,7 @@ write the database can't make a credential go elsewhere.
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final, TypeVar, cast
 
 from bailee.egress.pool import PoolKey
@@ -51,6 +52,7 @@ from bailee.providers.trust import trust_digest
 from bailee.signing.place import PlacePlan, plan_of
 from bailee.store.lookup import CallLookup, ConnectionRow, GrantRow, TokenRow
 from bailee.vault.authority import AuthorityVerifier
+from bailee.vault.sealing import seal_info
 from bailee.vault.statements import (
     verified_egress_address,
     verified_pin_set,
@@ -108,6 +110,9 @@ class Route:
     context: SealContext
     subject: str
     """The keyed hash under which the subject stands in the journal."""
+    place: str
+    """A digest of the sealed credential with its whole context: what was opened for one place is
+    not found for another, even where a row was moved in between."""
 
 
 @dataclass(slots=True)
@@ -163,7 +168,7 @@ class Snapshot:
         self._sources = {source.name: source for source in sources}
         self._monotonic = monotonic
         self._bearable = GRACE_SECONDS + stale_seconds
-        self._revision = -1
+        self._revision = (0, -1)
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
         self._failure = StoreUnavailable()
@@ -184,8 +189,9 @@ class Snapshot:
             self._failure = failure
             return
         self._read_at = self._tried_at
-        if revision != self._revision:
-            self._revision = revision
+        seen = (self._lookup.openings, revision)
+        if seen != self._revision:
+            self._revision = seen
             self._read = _Read()
             self.on_change()
 
@@ -349,6 +355,7 @@ class Snapshot:
             )
         pins = self._pins(view.provider.id, origin.name)
         source, egress = self._source(row)
+        context = SealContext(row.tenant, row.id, row.version, view.trust_digest)
         return Route(
             connection=row.id,
             tenant=row.tenant,
@@ -368,7 +375,8 @@ class Snapshot:
                 source=source,
             ),
             sealed=row.sealed,
-            context=SealContext(row.tenant, row.id, row.version, view.trust_digest),
+            context=context,
+            place=sha256(seal_info(context) + row.sealed.ciphertext).hexdigest(),
             subject=subject_hash(row.journal_key.reveal(), row.subject),
         )
 

@@ -1,10 +1,11 @@
 """Which requests a grant and a provider's own rules let through.
 
-A rule is `METHOD /pattern`. In a pattern `*` stands for any characters within a segment and `**`,
-as a whole segment, for any number of segments, none included: `/v1/**` matches `/v1`, `/v1/` and
-`/v1/a/b`. A `GET` rule covers `HEAD`. Grants are matched exactly as written; what a provider denies
-is matched without regard to case, to a final slash, and to percent-encoding, since APIs differ in
-what they take for the same path.
+A rule is `METHOD /pattern`. In a pattern `*` stands for any characters within a segment, for at
+least one where it is the whole segment, and `**`, as a whole segment, for any number of segments,
+none included: `/v1/**` matches `/v1`, `/v1/` and `/v1/a/b`. A `GET` rule covers `HEAD`. Grants are
+matched exactly as written; what a provider denies is matched without regard to case, to a final
+slash, and to percent-encoding, once or several times over, since APIs differ in what they take for
+the same path.
 """
 
 import re
@@ -171,20 +172,27 @@ def _decode_unreserved(escape: re.Match[str]) -> str:
 
 
 def _expression(pattern: str, loosely: bool) -> str:
-    if loosely:
-        pattern = pattern.rstrip("/") or "/"
+    if not loosely:
+        return _matching(pattern, 0)
+    pattern = pattern.rstrip("/") or "/"
+    times = range(1, 2 + pattern.count("25"))
+    return "|".join(dict.fromkeys(_matching(pattern, decoded) for decoded in times))
+
+
+def _matching(pattern: str, decoded: int) -> str:
+    """Write a pattern as an expression, its literals decoded so many times."""
     if pattern == "/":
         return "/"
     parts = []
     for segment in pattern.removeprefix("/").split("/"):
         if segment == "**":
             parts.append(r"(?:/[^/]+)*/?")
-        else:
-            pieces = segment.split("*")
-            if loosely:
-                pieces = [unquote(piece, errors="replace") for piece in pieces]
-            # `DELETE /orders/*` does not allow `DELETE /orders/`.
-            some = "[^/]+" if segment == "*" and not loosely else "[^/]*"
-            parts.append("/" + some.join(re.escape(piece) for piece in pieces))
+            continue
+        pieces = segment.split("*")
+        for _ in range(decoded):
+            pieces = [unquote(piece, errors="replace") for piece in pieces]
+        # `DELETE /orders/*` does not allow `DELETE /orders/`.
+        some = "[^/]+" if segment == "*" and not decoded else "[^/]*"
+        parts.append("/" + some.join(re.escape(piece) for piece in pieces))
     expression = "".join(parts)
     return expression.replace(r"/?/", "/")

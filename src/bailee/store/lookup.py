@@ -126,6 +126,8 @@ class CallLookup:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.openings = 0
+        """How often a file was opened: another file has another history, whatever its revision."""
         self._open()
 
     def revision(self) -> int:
@@ -163,7 +165,7 @@ class CallLookup:
                 _time(revoked_at),
                 allowed,
             )
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise _damaged("token") from error
 
     def connection(self, connection: str) -> ConnectionRow | None:
@@ -190,7 +192,7 @@ class CallLookup:
                 egress=egress,
                 sealed=sealed,
             )
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise _damaged("connection") from error
 
     def grants(self, caller: CallerId, connection: ConnectionId) -> list[GrantRow]:
@@ -203,7 +205,7 @@ class CallLookup:
                 )
                 for name, allow, expires_at, revoked_at in rows
             ]
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, OverflowError, AttributeError) as error:
             raise _damaged("grant") from error
 
     def provider(self, provider: ProviderId) -> Signed | None:
@@ -245,6 +247,7 @@ class CallLookup:
                 "the database can't be opened", "is it there, and readable?"
             ) from error
         self._file = (found.st_dev, found.st_ino)
+        self.openings += 1
 
     def _signed(self, statement: str, values: _Row) -> Signed | None:
         row = self._one(statement, values)

@@ -101,7 +101,7 @@ class CredentialCache:
         self._limit = limit
         self._seconds = seconds
         self._key = AESGCM(AESGCM.generate_key(256))
-        self._entries: OrderedDict[ConnectionId, _Entry] = OrderedDict()
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"CredentialCache({len(self._entries)} of {self._limit}, {self._seconds} s)"
@@ -109,11 +109,11 @@ class CredentialCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def find(self, connection: ConnectionId, version: int, now: float) -> Secret | None:
+    def find(self, connection: str, version: int, now: float) -> Secret | None:
         """Return the credential if it is kept, current and not too old.
 
         Args:
-            connection: Whose credential.
+            connection: Whose credential: its id, or what binds more of its place in than that.
             version: The version that the database says is current.
             now: Seconds of the clock that `keep` was given. A clock that went back ends an entry.
         """
@@ -126,7 +126,7 @@ class CredentialCache:
         self._entries.move_to_end(connection)
         return Secret(self._key.decrypt(entry.nonce, entry.ciphertext, None))
 
-    def keep(self, connection: ConnectionId, version: int, credential: Secret, now: float) -> None:
+    def keep(self, connection: str, version: int, credential: Secret, now: float) -> None:
         """Keep an opened credential in place of any older version of the same connection."""
         nonce = os.urandom(_NONCE_BYTES)
         ciphertext = self._key.encrypt(nonce, credential.reveal(), None)
@@ -135,7 +135,7 @@ class CredentialCache:
         while len(self._entries) > self._limit:
             self._entries.popitem(last=False)
 
-    def drop(self, connection: ConnectionId) -> None:
+    def drop(self, connection: str) -> None:
         """Forget one connection's credential, as after a revocation."""
         self._entries.pop(connection, None)
 

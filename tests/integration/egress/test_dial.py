@@ -284,12 +284,13 @@ async def test_roots_of_the_environment_are_ignored(
     settings_for.cache_clear()
     heeding = ssl.create_default_context()
     assert len(heeding.get_ca_certs()) == 1, "the variable is in force for who heeds it"
-    refused: tuple[type[BaileeError], ...] = (CertificateRefused, ConfigInvalid)
+    expected: tuple[type[BaileeError], ...] = (CertificateRefused, ConfigInvalid)
     async with run_tap(server_context(rogue.leaf)) as tap:
-        with pytest.raises(refused):
+        with pytest.raises(expected) as refused:
             async with dialled(door(tap.port, pem(world.root) if own else None), rogue.leaf.pin):
                 pass
     settings_for.cache_clear()
+    assert "second verifier" not in refused.value.detail, "OpenSSL took the root"
 
 
 async def test_bundle_with_comments_and_broken_blocks_is_read(

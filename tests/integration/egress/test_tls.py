@@ -187,6 +187,16 @@ async def test_words_that_nobody_asked_for_end_the_stream(world: World) -> None:
                 await asyncio.sleep(0.001)
 
 
+async def test_stream_that_broke_in_the_handshake_is_not_returned(world: World) -> None:
+    """A record behind the flight that can't be decrypted: no call is put on a dead stream."""
+    record = b"\x17\x03\x03\x00\x20" + bytes(32)
+    async with run_tap(server_context(world.leaf), behind=record) as tap:
+        with pytest.raises(ProviderUnreachable, match="after the handshake"):
+            async with dialled(door(tap.port, pem(world.root)), world.leaf.pin):
+                pass
+        assert (await tap.wire()).plain == b""
+
+
 async def test_server_that_leaves_after_its_flight_gives_no_stream(world: World) -> None:
     """A stream whose peer is gone already is not handed to a call that would wait for it."""
     async with run_tap(server_context(world.leaf), hang_up=True) as tap:

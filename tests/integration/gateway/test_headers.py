@@ -44,7 +44,7 @@ STANDARD = {
 
 
 async def test_headers_are_let_through_by_a_list(stage: Stage) -> None:
-    """R29: the standard list passes, in its spelling; the rest goes and is named, but hop by hop."""
+    """R29: the standard list passes as it is spelled; the rest is dropped and named."""
     unknown = {"X-Unknown": "1", "Origin": "https://a.test", "Referer": "https://a.test/"}
     sent = {**STANDARD, **FORGED, **HOP, **unknown}
     reply = await call(stage, exact=sent)
@@ -156,9 +156,7 @@ async def test_credential_is_taken_out_of_urls(tmp_path: Path, world: World) -> 
         '[[auth.place]]\nquery = "key"\nvalue = "{token}"\n'
     )
     secret = "7:AAH-s3cret"
-    async with staged(
-        tmp_path, world, auth=auth, credential={"token": secret}
-    ) as stage:
+    async with staged(tmp_path, world, auth=auth, credential={"token": secret}) as stage:
         base = f"https://api.test:{stage.origin.port}/bot{secret}"
         stage.origin.respond = plain_answer(
             f"Link: <{base}/v1/p?key=7%3AAAH-s3cret&page=2>; rel=next, <?page=3&key={secret}>; "
@@ -201,15 +199,19 @@ PLACES: dict[str, tuple[str, dict[str, str], str, dict[str, str]]] = {
         {"authorization": "Basic " + b64encode(b"me:a:b").decode()},
     ),
     "a header and the query": (
-        '[[auth.place]]\nheader = "API-Key"\nvalue = "{api_key}"\n'
-        '[[auth.place]]\nquery = "sig"\nvalue = "v1-{secret}"',
+        (
+            '[[auth.place]]\nheader = "API-Key"\nvalue = "{api_key}"\n'
+            '[[auth.place]]\nquery = "sig"\nvalue = "v1-{secret}"'
+        ),
         {"api_key": "abc", "secret": "s"},
         "/p?x=1&sig=v1-s",
         {"api-key": "abc"},
     ),
     "two headers": (
-        '[[auth.place]]\nheader = "API-Key"\nvalue = "{api_key}"\n'
-        '[[auth.place]]\nheader = "API-Secret"\nvalue = "{secret}"',
+        (
+            '[[auth.place]]\nheader = "API-Key"\nvalue = "{api_key}"\n'
+            '[[auth.place]]\nheader = "API-Secret"\nvalue = "{secret}"'
+        ),
         {"api_key": "abc", "secret": "s"},
         "/p?x=1",
         {"api-key": "abc", "api-secret": "s"},

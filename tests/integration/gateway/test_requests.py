@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gate import Client, Reply, request
-
 from bailee.manage import callers, grants
 from bailee.model import DEFAULT_TENANT, GrantId, TenantId
 from bailee.policy.token import format_token
 from bailee.reference.pki import World
+from gate import Client, Reply, request
 from integration.gateway.conftest import CREDENTIAL, Stage
-from integration.gateway.staging import call, journal, staged, until
+from integration.gateway.staging import call, journal, staged, until, without_call
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +45,10 @@ AMBIGUOUS: dict[str, tuple[str, tuple[int, str]]] = {
     "TE chunked twice": (HEADS + CHUNKED + CHUNKED + "\r\n0\r\n\r\n", MALFORMED),
     "TE chunked, gzip": (HEADS + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", MALFORMED),
     "TE xchunked": (HEADS + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", MALFORMED),
-    "TE with a vertical tab": (HEADS + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", MALFORMED),
+    "TE with a vertical tab": (
+        HEADS + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        MALFORMED,
+    ),
     "empty TE": (HEADS + "Transfer-Encoding:\r\n\r\n0\r\n\r\n", MALFORMED),
     "bare LF after the request line": ("GET {c}/p HTTP/1.1\n" + HOST + AUTH + END, MALFORMED),
     "bare LF after a header": (GET + HOST + "X: 1\n" + AUTH + END, MALFORMED),
@@ -118,18 +120,19 @@ AMBIGUOUS: dict[str, tuple[str, tuple[int, str]]] = {
     "bare LF in a trailer": (HEADS + CHUNKED + "\r\n0\r\nX: 1\n\r\n", MALFORMED),
     "another expectation": (HEADS + "Expect: 200-ok\r\n\r\n", (417, "expectation-refused")),
     "a raw quote in the query": ('GET {c}/p?a="b" HTTP/1.1\r\n' + HOST + AUTH + END, MALFORMED),
-    "a header line too long": (
-        GET + HOST + AUTH + f"X: {'x' * 33_000}\r\n\r\n",
-        (431, "head-too-large"),
-    ),
-    "a head of 33 KiB": (
-        GET + HOST + AUTH + "".join(f"X-{n}: {'x' * 100}\r\n" for n in range(310)) + END,
-        (431, "head-too-large"),
-    ),
-    "a target of 33 KiB": (
-        "GET {c}/" + "x" * 33_000 + " HTTP/1.1\r\n" + HOST + AUTH + END,
-        (431, "head-too-large"),
-    ),
+}
+
+TOO_LARGE: dict[str, str] = {
+    "a header line": GET + HOST + AUTH + f"X: {'x' * 33_000}\r\n\r\n",
+    "many headers": GET
+    + HOST
+    + AUTH
+    + "".join(f"X-{n}: {'x' * 100}\r\n" for n in range(310))
+    + END,
+    "a target": "GET {c}/" + "x" * 33_000 + " HTTP/1.1\r\n" + HOST + AUTH + END,
+    "a query": "GET {c}/p?" + "x" * 33_000 + " HTTP/1.1\r\n" + HOST + AUTH + END,
+    "a head without end": GET + HOST + AUTH + "X: y\r\n" * 8_000,
+    "a name without end": GET + HOST + AUTH + "x" * 40_000,
 }
 
 REFUSED = (400, "path-refused")
@@ -179,21 +182,34 @@ async def answered(stage: Stage, raw: bytes) -> tuple[tuple[int, str], bool]:
 
 
 async def test_ambiguous_request_is_refused_and_the_connection_closed(stage: Stage) -> None:
-    """R27, R30, R32: each is answered by its problem, closed, and nothing is sent upstream."""
-    raws = [wire(raw, stage) + wire(GET + HOST + AUTH + END, stage) for raw, _ in AMBIGUOUS.values()]
-    raws = [
-        wire(raw, stage) if code[0] == 431 else whole
-        for whole, (raw, code) in zip(raws, AMBIGUOUS.values(), strict=True)
-    ]
+    """R27, R30, R32: each is answered by its problem, closed, and nothing is sent upstream.
+
+    A good request stands behind each in the same packet: it is never answered.
+    """
+    raws = [wire(raw + GET + HOST + AUTH + END, stage) for raw, _ in AMBIGUOUS.values()]
     got = await asyncio.gather(*[answered(stage, raw) for raw in raws], return_exceptions=True)
     expected = {case: (code, True) for case, (_, code) in AMBIGUOUS.items()}
-    wrong = {
-        case: one for case, one in zip(AMBIGUOUS, got, strict=True) if one != expected[case]
-    }
+    wrong = {case: one for case, one in zip(AMBIGUOUS, got, strict=True) if one != expected[case]}
     assert wrong == {}
     assert (stage.origin.handshakes, stage.origin.plain_bytes) == (0, 0)
     assert journal(stage, "intent") == []
     assert (await call(stage)).status == 200
+
+
+@pytest.mark.parametrize("packet", [1 << 20, 4096], ids=["in one packet", "in many"])
+@pytest.mark.parametrize("case", TOO_LARGE)
+async def test_head_over_32_kib_is_refused(case: str, packet: int, stage: Stage) -> None:
+    """R32: however it comes; nothing is sent."""
+    raw = wire(TOO_LARGE[case], stage)
+    client = await Client.open(stage.port)
+    try:
+        for at in range(0, len(raw), packet):
+            client.writer.write(raw[at : at + packet])
+            await asyncio.sleep(0)
+        assert code(await client.reply()) == (431, "head-too-large")
+    finally:
+        client.close()
+    assert stage.origin.plain_bytes == 0
 
 
 async def test_ambiguous_request_is_refused_when_it_comes_byte_by_byte(stage: Stage) -> None:
@@ -212,7 +228,8 @@ async def test_ambiguous_request_is_refused_when_it_comes_byte_by_byte(stage: St
     # Where the body is at fault, the head before it may have gone.
     cases = {
         case: entry for case, entry in AMBIGUOUS.items()
-        if len(entry[0]) < 500 and "chunk " not in case and "in a trailer" not in case and case != "HTTP/0.9"
+        if len(entry[0]) < 500 and case != "HTTP/0.9"
+        and "chunk " not in case and "in a trailer" not in case
     }  # fmt: skip
     got = await asyncio.gather(
         *[drip(wire(raw, stage)) for raw, _ in cases.values()], return_exceptions=True
@@ -250,7 +267,7 @@ async def test_bad_chunk_never_makes_a_whole_request(stage: Stage) -> None:
 
 
 async def test_path_with_two_meanings_is_refused(stage: Stage) -> None:
-    """Dot segments, empty segments, `;` and encoded slashes are not mended; the client may go on."""
+    """Dot segments, empty segments, `;`, encoded slashes are not mended; the client may go on."""
     client = await Client.open(stage.port)
     wrong = {}
     for case, (path, expected) in PATHS.items():
@@ -343,7 +360,7 @@ async def test_stranger_learns_nothing(stage: Stage) -> None:
     assert {case: code(reply) for case, reply in replies.items()} == {
         case: (401, "unauthenticated") for case in attempts
     }
-    assert len({(reply.body, tuple(reply.pairs)) for reply in replies.values()}) == 1
+    assert len({without_call(reply) for reply in replies.values()}) == 1
     assert replies["none"].headers["www-authenticate"] == 'Bearer realm="bailee"'
     assert stage.origin.plain_bytes == 0 and journal(stage, "intent") == []
 
@@ -417,31 +434,32 @@ async def test_unknown_and_forbidden_connection_look_the_same(stage: Stage) -> N
             client = await Client.open(stage.port)
             await client.send(request(method, f"/{door}{path}", stage.token))
             reply = await client.reply()
-            seen[case] = (reply.status, tuple(reply.pairs), reply.body)
+            seen[case] = without_call(reply)
             client.close()
         assert len(set(seen.values())) == 1, seen
-        assert seen["unknown"][0] == (404 if "a/" not in path else 400)
+        assert seen["unknown"][0] == 404
     assert stage.origin.plain_bytes == 0 and journal(stage, "intent") == []
 
 
+@pytest.mark.parametrize("path", ["/p", "/p?x", "/a//b", "/%2e%2e"])
 async def test_unknown_and_forbidden_look_the_same_for_a_token_in_the_presets_place(
-    tmp_path: Path, world: World
+    path: str, tmp_path: Path, world: World
 ) -> None:
     """R13: whether a preset was found tells nobody that the connection is there."""
     async with staged(
-        tmp_path, world, auth='header = "API-Key"\nvalue = "{api_key}"\ncaller.token = "header API-Key"'
+        tmp_path,
+        world,
+        auth='header = "API-Key"\nvalue = "{api_key}"\ncaller.token = "header API-Key"',
     ) as stage:
         foreign = stage.house.add_connection(stage.provider, {"api_key": CREDENTIAL}, "u2")
         stage.gate.snapshot.refresh()
-        for path in ("/p", "/a//b", "/p?x", "/%2e%2e"):
-            seen = set()
-            for door in (foreign, "a" * 26):
-                client = await Client.open(stage.port)
-                raw = request("GET", f"/{door}{path}", None, API_Key=stage.token)
-                reply = await client.call(raw)
-                seen.add((reply.status, tuple(reply.pairs), reply.body))
-                client.close()
-            assert len(seen) == 1, (path, seen)
+        seen = set()
+        for door in (foreign, "a" * 26):
+            client = await Client.open(stage.port)
+            raw = request("GET", f"/{door}{path}", None, API_Key=stage.token)
+            seen.add(without_call(await client.call(raw)))
+            client.close()
+        assert len(seen) == 1, seen
 
 
 async def test_path_is_denied_when_no_grant_allows_it(tmp_path: Path, world: World) -> None:

@@ -40,7 +40,15 @@ from gate import run_gate
 from house import House, build_house, make_provider
 from integration.gateway.conftest import CREDENTIAL, Stage
 from integration.gateway.staging import call, journal
-from integration.gateway.tampering import SECOND, Tampering, moved, tampering
+from integration.gateway.tampering import (
+    SECOND,
+    Database,
+    Tampering,
+    held_up,
+    moved,
+    noticed,
+    tampering,
+)
 from origin import Origin, run_origin
 
 pytestmark = pytest.mark.anyio
@@ -388,10 +396,12 @@ async def test_connection_taken_into_another_tenant_stays_closed(tampered: Tampe
     token = stage.house.add_caller("thief", SECOND)
     stage.house.grant(tampered.foreign, "* /**", caller="thief", tenant=SECOND)
     database.write(
-        "UPDATE connections SET tenant_id = 'second', subject = 'u3' WHERE id = ?", stage.connection
-    )
-    database.write(
         "UPDATE grants SET connection_id = ? WHERE tenant_id = 'second'", stage.connection
+    )
+    await tampered.noticed()
+    assert (await call(stage, token=token)).headers["bailee-error"] == "connection-not-found"
+    database.write(
+        "UPDATE connections SET tenant_id = 'second', subject = 'u3' WHERE id = ?", stage.connection
     )
     for code in ("credential-closed", "trust-broken"):
         await tampered.noticed()
@@ -400,6 +410,53 @@ async def test_connection_taken_into_another_tenant_stays_closed(tampered: Tampe
         database.write("UPDATE tenant_keys SET tenant_id = 'second'")
     assert tampered.opened == [stage.connection]
     assert len(stage.origin.arrived) == 1
+
+
+async def test_call_under_way_opens_nothing_for_another_place(tmp_path: Path, world: World) -> None:
+    """What a call that was on its way opened is not used for where its row leads by now."""
+    house = build_house(tmp_path / "vault")
+    async with run_origin(world.leaf) as origin, run_origin(world.leaf) as elsewhere:
+        other = make_provider(elsewhere.port, world.root.pem.decode(), id="other")
+        house.approve_provider(other)
+        house.approve_pins(other.id, [world.leaf.pin])
+        async with held_up(house, origin, world) as held:
+            database = Database(house.database)
+            database.write("UPDATE connections SET provider_id = 'other'")
+            database.write("UPDATE sealed_versions SET trust_digest = ?", trust_digest(other))
+            await noticed(held.stage.gate, database)
+            database.close()
+            held.release.set()
+            await held.client.reply()
+            reply = await call(held.stage)
+    assert reply.headers.get("bailee-error") == "credential-closed"
+    assert elsewhere.plain_bytes == 0
+    house.store.close()
+
+
+# --- rows that are no rows ----------------------------------------------------------------------
+
+ODD_VALUES = ("", "text", "9" * 400, b"\xff\x00", 7, -1.5, None, 2**62)
+TABLES = ("tokens", "callers", "connections", "sealed_versions", "grants", "subjects",
+          "providers", "pin_sets", "egress_addresses", "tenant_keys")  # fmt: skip
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_odd_value_in_a_column_ends_no_worker(tampered: Tampering, table: str) -> None:
+    """Whatever stands in a column, the call is refused, or made as signed: never a 500."""
+    stage, database = tampered.stage, tampered.database
+    for column in database.columns(table):
+        for value in ODD_VALUES:
+            with database.changed(table, column, value):
+                stage.gate.snapshot.refresh()
+                reply = await call(stage)
+                assert reply.status in {200, 401, 404, 410, 502, 503}, (column, value, reply)
+                assert CREDENTIAL.encode() not in reply.body
+    await tampered.noticed()
+    assert (await call(stage)).status == 200
+    assert tampered.elsewhere.plain_bytes == 0
+    assert {each.headers["authorization"] for each in stage.origin.arrived} == {
+        f"Bearer {CREDENTIAL}"
+    }
 
 
 # --- changes that were approved -----------------------------------------------------------------
@@ -425,6 +482,7 @@ async def test_approved_change_closes_until_the_credential_is_entered_again(
     changed = moved(stage.provider, port=tampered.elsewhere.port)
     stage.house.approve_provider(changed)
     await assert_nothing_leaves(tampered, "credential-closed")
+    assert tampered.elsewhere.handshakes == 0, "it was closed before anybody was dialled"
     rotate(stage.house, changed, stage.connection, 2)
     await tampered.noticed()
     assert (await call(stage)).status == 200

@@ -25,7 +25,7 @@ def test_end_to_end_headers_pass_in_their_order() -> None:
     b"Link",
 ])  # fmt: skip
 def test_header_does_not_pass_as_it_is(name: bytes) -> None:
-    """What is for one hop, leads elsewhere or is ours never passes by itself, seen before or not."""
+    """What is for one hop, leads elsewhere or is ours stays, seen before or not."""
     for _ in range(2):
         assert lines(read_answer_head([(name, b"close"), (b"X", b"1")])) == b"X: 1\r\n"
 
@@ -62,7 +62,13 @@ def test_answer_is_refused_when_its_framing_is_in_doubt(case: str) -> None:
 def test_nominated_headers_are_dropped() -> None:
     """What `Connection` names does not pass, from as many lines as there are."""
     head = read_answer_head(
-        [(b"X-A", b"1"), (b"X-B", b"2"), (b"X-C", b"3"), (b"Connection", b"close, X-a"), (b"Connection", b"x-C")]
+        [
+            (b"X-A", b"1"),
+            (b"X-B", b"2"),
+            (b"X-C", b"3"),
+            (b"Connection", b"close, X-a"),
+            (b"Connection", b"x-C"),
+        ]
     )
     assert lines(head) == b"X-B: 2\r\n"
     assert lines(read_answer_head([(b"Close", b"1"), (b"Connection", b"close")])) == b"Close: 1\r\n"

@@ -16,7 +16,7 @@ def read(
 
 
 def test_head_is_split_into_what_is_ours_and_what_may_pass() -> None:
-    """Framing, Host, Authorization and our token have fields of their own; the rest keeps its order."""
+    """Framing, Host and tokens have fields of their own; the rest keeps its order."""
     received = read(
         HOST,
         (b"X-B", b"2"),
@@ -78,8 +78,10 @@ def test_host_is_refused_when_it_is_none(host: bytes) -> None:
             read((b"Host", host))
 
 
-@pytest.mark.parametrize("name", [b"Host", b"hOST", b"Content-Length", b"Authorization",
-                                  b"Bailee-Token", b"Transfer-Encoding", b"Connection", b"Expect"])  # fmt: skip
+@pytest.mark.parametrize("name", [
+    b"Host", b"hOST", b"Content-Length", b"Authorization", b"Bailee-Token", b"Transfer-Encoding",
+    b"Connection", b"Expect",
+])  # fmt: skip
 def test_header_with_one_meaning_is_refused_when_it_stands_twice(name: bytes) -> None:
     """Two of those that decide what a request means are two meanings, even when they are equal."""
     value = {b"content-length": b"3", b"transfer-encoding": b"chunked"}.get(name.lower(), b"a")

@@ -60,7 +60,7 @@ def test_placed_header_is_never_the_callers(name: bytes) -> None:
 
 
 def test_decisions_are_bounded() -> None:
-    """A client that makes up names does not fill the memory; late names are decided all the same."""
+    """Made-up names do not fill the memory; late ones are decided all the same."""
     policy = RequestHeaderPolicy.of(["x-*"])
     for number in range(2000):
         assert policy.passes(b"x-%d" % number)
@@ -74,7 +74,9 @@ def test_answer_header_stays_here(name: bytes) -> None:
     assert not answer_header_passes(name)
 
 
-@pytest.mark.parametrize("name", [b"etag", b"retry-after", b"x-ratelimit-remaining", b"www-authenticate"])
+@pytest.mark.parametrize(
+    "name", [b"etag", b"retry-after", b"x-ratelimit-remaining", b"www-authenticate"]
+)
 def test_answer_header_passes(name: bytes) -> None:
     """The rest is the client's."""
     assert answer_header_passes(name)

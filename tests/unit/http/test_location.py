@@ -90,7 +90,10 @@ LINKS = {
         f'<{P}/x?a=1,2;3>; title="a, <b>; c"; rel=next',
         f'<{BASE}/con/x?a=1,2;3>; title="a, <b>; c"; rel=next',
     ),
-    "the credential in the query": (f"<{P}/x?key=s&p=2>; rel=next", f"<{BASE}/con/x?p=2>; rel=next"),
+    "the credential in the query": (
+        f"<{P}/x?key=s&p=2>; rel=next",
+        f"<{BASE}/con/x?p=2>; rel=next",
+    ),
     "no parameters": (f"<{P}/x>", f"<{BASE}/con/x>"),
     "all lead elsewhere": ("<https://evil.test/>; rel=next", None),
     "an anchor": (f'<{P}/x>; rel=next; anchor="{P}/y"', None),
