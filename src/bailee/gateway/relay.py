@@ -202,7 +202,12 @@ class Call:
         if self._stage is not _DIALLING:
             stream.abort()
             return
-        self._proceed(stream)
+        try:
+            self._proceed(stream)
+        except Exception:  # noqa: BLE001  # a task's fault would end the worker's task group
+            _log.exception("a call could not be sent", call=self.id)
+            stream.abort()
+            self._give_up(InternalError())
 
     # --- open, sign, send ---
 

@@ -84,6 +84,7 @@ class ProviderView:
     """A verified provider with what calls need of it, made once."""
 
     provider: Provider
+    serial: int
     trust_digest: bytes
     rules: ProviderRules
     headers: RequestHeaderPolicy
@@ -173,6 +174,7 @@ class Snapshot:
         self._tried_at = float("-inf")
         self._failure = StoreUnavailable()
         self._read = _Read()
+        self._serials: dict[str, int] = {}
         self._verified: dict[tuple[str, Signed], object] = {}
         self.on_change: Callable[[], None] = lambda: None
         """Called after the store has changed and everything read was forgotten."""
@@ -324,11 +326,22 @@ class Snapshot:
                 f"provider {provider_id} has no approved trust record",
                 f"bailee provider approve {provider_id}",
             )
-        return self._verify(
+        view = self._verify(
             provider_id,
             signed,
-            lambda: make_view(verified_provider(self._verifier, signed, expected=provider_id)[0]),
+            lambda: make_view(*verified_provider(self._verifier, signed, expected=provider_id)),
         )
+        self._refuse_older(f"provider {provider_id}", view.serial)
+        return view
+
+    def _refuse_older(self, name: str, serial: int) -> None:
+        """Refuse a record that is older than one seen before: somebody put it back."""
+        if serial < self._serials.get(name, 0):
+            raise TrustBroken(
+                f"the signed record of {name} is older than one seen before",
+                "after a restored backup restart Bailee; else look who can write the database",
+            )
+        self._serials[name] = serial
 
     def _verify(self, name: str, signed: Signed, verify: Callable[[], T]) -> T:
         """Verify a record once; what is remembered is bound to its bytes and to what it is for."""
@@ -387,11 +400,13 @@ class Snapshot:
                 f"origin {origin} of provider {provider} has no approved pins",
                 f"bailee pin learn {provider}",
             )
-        return self._verify(
+        pins = self._verify(
             f"{provider} {origin}",
             signed,
             lambda: verified_pin_set(self._verifier, signed, expected=(provider, origin)),
         )
+        self._refuse_older(f"pins {provider} {origin}", pins.serial)
+        return pins
 
     def _source(self, row: ConnectionRow) -> tuple[str, EgressId]:
         signed = self._lookup.egress(row.egress)
@@ -404,6 +419,7 @@ class Snapshot:
             signed,
             lambda: verified_egress_address(self._verifier, signed, expected=row.egress),
         )
+        self._refuse_older(f"egress {address.id}", address.serial)
         if address.state is not EgressState.ACTIVE:
             raise NoEgressAddress(
                 f"egress address {address.name} ({address.public}) is retired",
@@ -418,7 +434,7 @@ class Snapshot:
         return source.bind, address.id
 
 
-def make_view(provider: Provider) -> ProviderView:
+def make_view(provider: Provider, serial: int) -> ProviderView:
     """Prepare a provider for calls."""
     placements = provider.auth.placements
     token = provider.caller_token
@@ -427,6 +443,7 @@ def make_view(provider: Provider) -> ProviderView:
         placed.append(token.name)
     return ProviderView(
         provider=provider,
+        serial=serial,
         trust_digest=trust_digest(provider),
         rules=ProviderRules.of(provider.deny, provider.multiplexed),
         headers=RequestHeaderPolicy.of(provider.headers, placed),

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bailee.errors import CredentialClosed
-from bailee.model import ConnectionId, SealContext, SealedCredential
+from bailee.model import SealContext, SealedCredential
 from bailee.secret import Secret
 from bailee.vault.sealing import SUITE, seal_info
 

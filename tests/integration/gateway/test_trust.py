@@ -585,3 +585,15 @@ async def test_fake_gets_nothing(
     assert outcome["status"] is None
     assert (fake.plain_bytes, fake.handshakes) == (0, 0)
     house.store.close()
+
+
+async def test_older_signed_record_put_back_is_refused(tampered: Tampering) -> None:
+    """A worker that has seen newer pins takes no older ones, however well they are signed."""
+    stage, database = tampered.stage, tampered.database
+    assert (await call(stage)).status == 200
+    stage.house.approve_pins(stage.provider.id, [stage.world.leaf.pin, World.create().leaf.pin])
+    await tampered.noticed()
+    assert (await call(stage)).status == 200
+    database.write("DELETE FROM pin_sets WHERE serial = 2")
+    await tampered.noticed()
+    assert (await call(stage)).headers["bailee-error"] == "trust-broken"
