@@ -215,7 +215,7 @@ KEYS = (
     Key("gateway", "connections", whole(1, 1_000_000), 10_000,
         "how many connections a worker keeps open"),
     Key("gateway", "call_seconds", seconds(1, 86_400), 60.0,
-        "how long a call may stand still: waiting for the provider, or for the client to read or send"),
+        "how long a call may stand still, waiting for the provider or for the client"),
     Key("gateway", "connect_seconds", seconds(0.1, 60), 5.0,
         "deadline for a new connection to a provider, TLS included"),
     Key("public", "listen", listen, "127.0.0.1:8701",

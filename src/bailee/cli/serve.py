@@ -14,7 +14,19 @@ from bailee.errors import ConfigInvalid
 @config_option
 def serve(config: Path | None) -> int:
     """Run all roles of a vault until SIGTERM; SIGHUP reloads. The log is on stderr."""
+    if config is not None:
+        _migrate(config)
     return _run(config, None)
+
+
+def _migrate(config: Path) -> None:
+    """Bring an older database to this version's schema, before any role opens it."""
+    from bailee.config import load
+    from bailee.store.engine import migrate
+
+    store = load(config, os.environ).store
+    if store.path.exists():
+        migrate(store.url)
 
 
 def _alone(role: str, summary: str) -> Callable[[Path | None], int]:

@@ -605,7 +605,7 @@ async def _outcomes(stage: Stage, count: int) -> None:
 
 async def test_client_gone_ends_the_call_and_its_stream(tmp_path: Path, world: World) -> None:
     """The stream is in the middle of a call: it is dropped, and the journal says why."""
-    began = asyncio.Event()
+    began, over = asyncio.Event(), asyncio.Event()
 
     async def respond(arrived: Arrived, writer: asyncio.StreamWriter) -> None:
         if arrived.request_line.startswith("POST"):
@@ -614,6 +614,7 @@ async def test_client_gone_ends_the_call_and_its_stream(tmp_path: Path, world: W
             for _ in range(19):
                 await asyncio.sleep(0.02)
                 writer.write(b"x" * 5)
+            over.set()
         else:
             await echo(arrived, writer)
 
@@ -626,6 +627,7 @@ async def test_client_gone_ends_the_call_and_its_stream(tmp_path: Path, world: W
         await until(lambda: bool(journal(stage, "outcome")))
         last = journal(stage, "outcome")[0]
         assert (last["status"], last["error"], last["reached"]) == (200, "client-gone", "maybe")
+        await over.wait()
         for _ in range(3):
             assert (await call(stage)).body == b"/p|"
         assert stage.origin.handshakes == 2
@@ -838,9 +840,11 @@ async def test_drain_lets_calls_end_and_closes_the_rest(tmp_path: Path, world: W
             go.set()
             reply = await busy.reply()
             assert (reply.body, reply.headers["connection"]) == (b"/slow|", "close")
+            await asyncio.wait_for(draining, 2)
         assert await busy.ended()
         # Its head had promised to keep the connection; it is closed all the same.
-        assert await begun.reader.read() == b"begu"
+        async with asyncio.timeout(2):
+            assert await begun.reader.read() == b"begu"
         for client in (busy, idle, half, begun):
             client.close()
         outcomes = journal(stage, "outcome")
