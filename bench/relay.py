@@ -3,13 +3,13 @@
     .venv/bin/python bench/relay.py [--seconds 5] [--rounds 3] [--connections 32] [--varied]
                                     [--one-core]
 
-The upstream is nginx with TLS 1.3 and a 1 KB JSON answer. The load is wrk. Each proxy runs alone, in
-turn, pinned to core 0; upstream and load share core 1, or with `--one-core` core 0 too: then no
+The upstream is nginx with TLS 1.3 and a 1 KB JSON answer. The load is wrk. Each proxy runs alone,
+in turn, pinned to core 0; upstream and load share core 1, or with `--one-core` core 0 too: then no
 write has to wake a sleeping core, which on a virtual machine costs the writer microseconds that
 the fastest proxy is spared. CPU is the proxy's own time (user + system) from /proc, so that the
 ratio holds on a noisy machine. With `--varied` every request has another query, so that nothing
-that Bailee remembers of a whole request head can serve it. nginx proxies bare: no token, no grant, no
-pin, no journal. Needs Debian's nginx and wrk.
+that Bailee remembers of a whole request head can serve it. nginx proxies bare: no token, no grant,
+no pin, no journal. Needs Debian's nginx and wrk.
 """
 
 import argparse
@@ -31,9 +31,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
-from house import SOURCE, build_house, make_provider  # noqa: E402  # the path is set above
-
-from bailee.reference.pki import World  # noqa: E402  # the path is set above
+from bailee.reference.pki import World  # the path is set above
+from house import SOURCE, build_house, make_provider  # the path is set above
 
 UPSTREAM = """
 daemon off; worker_processes 1; pid {dir}/up.pid; error_log {dir}/up.err;
@@ -243,7 +242,8 @@ def report(results: dict[str, list[Figures]], args: argparse.Namespace) -> None:
         median = medians[name] = ordered[len(ordered) // 2]
         print(
             f"{name:8} {median['calls_per_second']:8.0f} {median['cpu_us_per_call']:12.1f}"
-            f" {median['calls_per_cpu_second']:12.0f} {median['p50_us']:8.0f} {median['p99_us']:8.0f}"
+            f" {median['calls_per_cpu_second']:12.0f} {median['p50_us']:8.0f}"
+            f" {median['p99_us']:8.0f}"
         )
     ratio = medians["bailee"]["calls_per_cpu_second"] / medians["nginx"]["calls_per_cpu_second"]
     print(f"bailee / nginx, calls per CPU second: {ratio:.2f}")

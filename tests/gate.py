@@ -7,9 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-
-from house import SOURCE, House
-
 from bailee.app.chains import StoreChains, store_heads_forever
 from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
@@ -22,6 +19,7 @@ from bailee.gateway.snapshot import DialSource, Snapshot
 from bailee.journal.writer import Journal
 from bailee.store.lookup import CallLookup
 from bailee.vault.keyring import Keyring
+from house import SOURCE, House
 
 
 @dataclass(slots=True)
@@ -213,5 +211,3 @@ def request(
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (body or b"")
-
-

@@ -185,16 +185,16 @@ def build_house(directory: Path) -> House:
     url = f"sqlite:///{directory / 'bailee.db'}"
     migrate(url)
     store = Store.open(url)
-    house = House(
-        directory, root, keyring, authority, AuthorityVerifier(authority.public), store
-    )
+    house = House(directory, root, keyring, authority, AuthorityVerifier(authority.public), store)
     tenants.install_authority(store, authority.public, wrapped)
     house.add_tenant(DEFAULT_TENANT)
     house.add_egress()
     return house
 
 
-def make_provider(port: int, ca_pem: str, more: str = "", auth: str = "", id: str = "api") -> Provider:
+def make_provider(
+    port: int, ca_pem: str, more: str = "", auth: str = "", id: str = "api"
+) -> Provider:
     """A provider `https://api.test:PORT` on 127.0.0.1 with its own CA."""
     auth = auth or 'header = "Authorization"\nvalue = "Bearer {api_key}"'
     text = f"""

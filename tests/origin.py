@@ -30,7 +30,8 @@ class Arrived:
     @property
     def headers(self) -> dict[str, str]:
         lines = self.head.decode("latin-1").split("\r\n")[1:]
-        return {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines if x)}
+        pairs = (line.partition(":") for line in lines if line)
+        return {name.lower(): value.strip() for name, _, value in pairs}
 
 
 @dataclass(slots=True)
@@ -46,11 +47,12 @@ class Origin:
     respond: Respond | None = None
 
 
-async def answer(writer: asyncio.StreamWriter, body: bytes = b"{}", status: str = "200 OK", headers: str = "") -> None:
+async def answer(
+    writer: asyncio.StreamWriter, body: bytes = b"{}", status: str = "200 OK", headers: str = ""
+) -> None:
     """Write a plain answer."""
-    writer.write(
-        f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode("latin-1") + body
-    )
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+    writer.write(head.encode("latin-1") + body)
     await writer.drain()
 
 

@@ -230,8 +230,8 @@ class Call:
             session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         if session.write_paused:
             stream.pause_reading()
+        session.resume_body()  # before the write, which may fill the stream and pause the body
         stream.write(head + self._body_so_far() if self._inbound.pieces else self._ended(head))
-        session.resume_body()
 
     def _signed_head(self, stream: PinnedStream) -> bytes:
         """The head for the provider: made, or the same as of the same request before."""
@@ -396,7 +396,7 @@ class Call:
         """The answer is complete: the stream goes back and the record is closed."""
         stream = self._stream
         if stream is not None:
-            if reusable and self._body_ended:
+            if reusable and self._body_ended and not self._sending_paused:
                 if self._session.write_paused:
                     stream.resume_reading()
                 self._line.pool.give(stream, now)

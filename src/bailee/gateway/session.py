@@ -33,6 +33,8 @@ LINGER_SECONDS: Final = 1.0
 """How long a body that nobody wants is read and thrown away, so that the client sees the answer."""
 _BEYOND_TARGET: Final = len("GET  HTTP/1.1\r\n\r\n")
 """What of a head is neither its target nor a header."""
+DRAIN_IDLE_SECONDS: Final = 0.5
+"""How long a drain waits for a request that a client may have sent already."""
 LINGER_BYTES: Final = 1 << 20
 BODY_WAITING_LIMIT: Final = 64 * 1024
 """Bytes of a body that may wait for the provider before the client is no longer read."""
@@ -171,10 +173,11 @@ class Session(asyncio.Protocol):
         """The answer is complete at `now`; go on with the next request or close."""
         inbound = self._queue.popleft()
         self._exchange = None
-        if not keep or self.draining or not inbound.complete:
+        if not keep or not inbound.complete:
             self._close(linger=not inbound.complete)
             return
-        seconds = self._head_seconds if self._in_head else KEEP_ALIVE_SECONDS
+        idle = DRAIN_IDLE_SECONDS if self.draining else KEEP_ALIVE_SECONDS
+        seconds = self._head_seconds if self._in_head else idle
         self._deadline = now + seconds
         if self._queue:
             asyncio.get_running_loop().call_soon(self._begin_next)
@@ -212,10 +215,13 @@ class Session(asyncio.Protocol):
             self._close(linger=False)
 
     def drain(self) -> None:
-        """Take no more requests: close now, or when the one under way has been answered."""
+        """Take one request more at most: close when it was answered, or when none comes soon.
+
+        A client that wrote before it could know, on a kept connection or a new one, is answered.
+        """
         self.draining = True
         if not self._queue and not self._in_head:
-            self._close(linger=False)
+            self._deadline = min(self._deadline, self._clock() + DRAIN_IDLE_SECONDS)
 
     # --- asyncio.Protocol ---
 

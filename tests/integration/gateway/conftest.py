@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bailee.model import ConnectionId, Provider
+from bailee.reference.pki import World
 from gate import Gate, run_gate
 from house import House, build_house, make_provider
 from origin import Origin, run_origin
-
-from bailee.model import ConnectionId, Provider
-from bailee.reference.pki import World
 
 CREDENTIAL = "canary-Zq7-credential-0123456789"
 

@@ -4,7 +4,6 @@ import pytest
 
 from gate import Client, request
 from house import SOURCE
-
 from integration.gateway.conftest import CREDENTIAL, Stage
 
 pytestmark = pytest.mark.anyio
