@@ -109,7 +109,8 @@ class PinnedStream(asyncio.Protocol):
         self.transport = handshake.transport
         self._incoming = handshake.incoming
         self._outgoing = handshake.outgoing
-        self._tls = handshake.tls
+        # The object under `SSLObject` does the same without a Python call around each read.
+        self._tls = getattr(handshake.tls, "_sslobj", handshake.tls)
         self.pinned = pinned
         self.key = key
         self.receiver: StreamReceiver | None = None

@@ -10,7 +10,7 @@ import httptools
 
 from bailee.egress.tls import PinnedStream
 from bailee.errors import AnswerMalformed, BaileeError
-from bailee.http.answer import AnswerHead, read_answer_head
+from bailee.http.answer import PASS, AnswerHead, judge_answer_head, kind_of
 from bailee.http.framing import AnswerBody, answer_body
 
 ANSWER_HEAD_LIMIT: Final = 64 * 1024
@@ -70,9 +70,10 @@ class AnswerReader:
         "_idle_bytes",
         "_interim",
         "_keep",
-        "_pairs",
+        "_lines",
         "_parser",
         "_pieces",
+        "_special",
         "_stream",
     )
 
@@ -80,7 +81,8 @@ class AnswerReader:
         self._stream = stream
         self._parser = httptools.HttpResponseParser(self)
         self._call: AnsweredCall | None = None
-        self._pairs: list[tuple[bytes, bytes]] = []
+        self._lines: list[bytes] = []
+        self._special: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
         self._begun: Begun | None = None
         self._body: AnswerBody | None = None
@@ -176,12 +178,16 @@ class AnswerReader:
         """An answer begins; after a complete one there must be none."""
         if self._complete:
             self._excess = True
-        self._pairs = []
+        self._lines = []
+        self._special = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; a trailer is thrown away."""
         if self._body is None:
-            self._pairs.append((name, value))
+            if kind_of(name) == PASS:
+                self._lines += (name, b": ", value, b"\r\n")
+            else:
+                self._special.append((name, value))
         else:
             self._idle_bytes += len(name) + len(value)
             if self._idle_bytes > ANSWER_HEAD_LIMIT:
@@ -197,7 +203,7 @@ class AnswerReader:
             if status == 101 or self._interim > INTERIM_LIMIT:
                 raise AnswerMalformed("the provider sent interim answers without end")
             return
-        head = read_answer_head(self._pairs)
+        head = judge_answer_head(self._lines, self._special)
         method = self._call.method
         self._body = answer_body(method, status, head.length is not None, head.chunked)
         self._keep = self._parser.should_keep_alive() and self._body is not AnswerBody.UNTIL_CLOSE

@@ -4,7 +4,7 @@ What was decided for a token, a method and a path holds until the store changes 
 expires; it is kept in the snapshot, which forgets it with everything else that it read.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from hashlib import sha256
 from typing import Final
 from urllib.parse import unquote_plus
@@ -48,7 +48,9 @@ class KnownHead(msgspec.Struct):
 
     received: Received
     authorized: Authorized
-    dropped: list[bytes]
+    reading: object
+    """What `Snapshot.reading` was: while it is the same, the store has not changed."""
+    dropped: Sequence[bytes]
     """The headers that are not sent on."""
     kept_at: float = 0.0
     sealed: tuple[bytes, bytes] | None = None
@@ -59,11 +61,12 @@ KNOWN_HEAD_SECONDS: Final = 300.0
 KNOWN_HEAD_BYTES: Final = 2048
 
 
-def recall(data: bytes, snapshot: Snapshot, now: float) -> KnownHead | None:
+def recall(data: bytes, last: KnownHead | None, snapshot: Snapshot, now: float) -> KnownHead | None:
     """Find what was made of the same bytes before.
 
     Args:
         data: All that came in one read, at the boundary between two requests.
+        last: What was made of the client's last request, if that was of these very bytes.
         snapshot: What the store says; made fresh before anything is taken from it.
         now: Unix seconds.
 
@@ -73,7 +76,9 @@ def recall(data: bytes, snapshot: Snapshot, now: float) -> KnownHead | None:
     if len(data) > KNOWN_HEAD_BYTES or data[-4:] != b"\r\n\r\n":
         return None
     snapshot.ensure_fresh()
-    known = snapshot.heads.get(sha256(data).digest())
+    known: object = last
+    if last is None or last.reading is not snapshot.reading:
+        known = snapshot.heads.get(sha256(data).digest())
     if isinstance(known, KnownHead) and now < known.authorized.valid_until:
         return known
     return None
@@ -83,7 +88,7 @@ def remember(
     data: bytes, received: Received, authorized: Authorized, snapshot: Snapshot
 ) -> KnownHead:
     """Remember what was made of a head that came whole, alone and without a body."""
-    known = KnownHead(received, authorized, [])
+    known = KnownHead(received, authorized, snapshot.reading, [])
     if len(data) <= KNOWN_HEAD_BYTES and not authorized.authenticated.bound_to_peer:
         snapshot.heads[sha256(data).digest()] = known
     return known

@@ -10,6 +10,7 @@ import structlog
 from bailee.egress.pool import Pool
 from bailee.egress.tls import PinnedStream
 from bailee.errors import JournalUnavailable
+from bailee.gateway.outbox import Outbox
 from bailee.gateway.relay import Line
 from bailee.gateway.session import Calls, Session
 from bailee.gateway.snapshot import CHECK_SECONDS, Snapshot
@@ -48,8 +49,11 @@ class Listener:
 
     async def open(self, listening: socket.socket) -> None:
         """Accept clients from now on."""
+        outbox = Outbox()
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Session(self._calls, self._sessions, self._connections, self._head_seconds),
+            lambda: Session(
+                self._calls, outbox, self._sessions, self._connections, self._head_seconds
+            ),
             sock=listening,
             backlog=BACKLOG,
         )

@@ -85,10 +85,10 @@ class Pipeline:
             self._call_soon(self._record)
         return begun
 
-    def recall(self, data: bytes) -> KnownHead | None:
+    def recall(self, data: bytes, last: KnownHead | None) -> KnownHead | None:
         """Find what was made of the same bytes before; None when they have to be parsed."""
         try:
-            return recall(data, self._snapshot, time.time())
+            return recall(data, last, self._snapshot, time.time())
         except BaileeError:
             return None
 

@@ -6,7 +6,7 @@ answer never looks whole.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,33 +73,21 @@ _ENDED: Final = 4
 class Call:
     """One call, from its intent to its outcome."""
 
-    __slots__ = (
-        "_body_ended",
-        "_chunks_out",
-        "_deadline",
-        "_dialling",
-        "_dropped",
-        "_inbound",
-        "_keep",
-        "_line",
-        "_path_prefix",
-        "_reader",
-        "_received_bytes",
-        "_retried",
-        "_sending_paused",
-        "_sent_bytes",
-        "_session",
-        "_stage",
-        "_started",
-        "_status",
-        "_stream",
-        "authorized",
-        "id",
-        "method",
-        "received",
-        "started_at",
-        "valid_until",
-    )
+    # What most calls never change stands here, so that making a call sets little.
+    _stage: int = _RECORDING
+    _stream: PinnedStream | None = None
+    _reader: AnswerReader | None = None
+    _dialling: asyncio.Task[None] | None = None
+    _retried = False
+    _sending_paused = False
+    _body_ended = False
+    _chunks_out = False
+    _keep = False
+    _status: int | None = None
+    _sent_bytes = 0
+    _received_bytes = 0
+    _dropped: Sequence[bytes] = ()
+    _path_prefix = ""
 
     def __init__(
         self,
@@ -122,20 +110,6 @@ class Call:
         self._started = line.clock()
         self._deadline = self._started + line.call_seconds
         self.valid_until = authorized.valid_until
-        self._stage: int = _RECORDING
-        self._stream: PinnedStream | None = None
-        self._reader: AnswerReader | None = None
-        self._dialling: asyncio.Task[None] | None = None
-        self._retried = False
-        self._sending_paused = False
-        self._body_ended = False
-        self._chunks_out = False
-        self._keep = False
-        self._status: int | None = None
-        self._sent_bytes = 0
-        self._received_bytes = 0
-        self._dropped: list[bytes] = []
-        self._path_prefix = ""
         line.calls.add(self)
 
     def __repr__(self) -> str:

@@ -22,6 +22,7 @@ from bailee.errors import (
     Overloaded,
 )
 from bailee.gateway.authorize import KnownHead
+from bailee.gateway.outbox import Outbox
 from bailee.http.head import HEAD_LIMIT, Received, read_head
 from bailee.http.problem import problem_answer
 from bailee.model import CallId
@@ -103,7 +104,7 @@ class Calls(Protocol):
         """End the calls whose permission has expired."""
         ...
 
-    def recall(self, data: bytes) -> KnownHead | None:
+    def recall(self, data: bytes, last: KnownHead | None) -> KnownHead | None:
         """Find what was made of the same bytes before; None when they have to be parsed."""
         ...
 
@@ -120,9 +121,15 @@ class Session(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(
-        self, calls: Calls, sessions: set["Session"], limit: int, head_seconds: float
+        self,
+        calls: Calls,
+        outbox: Outbox,
+        sessions: set["Session"],
+        limit: int,
+        head_seconds: float,
     ) -> None:
         self._calls = calls
+        self._outbox = outbox
         self._sessions = sessions
         self._limit = limit
         self._head_seconds = head_seconds
@@ -137,6 +144,8 @@ class Session(asyncio.Protocol):
         self._body_came = False
         self._state = _State.OPEN
         self._linger_left = LINGER_BYTES
+        self._last: KnownHead | None = None
+        self._last_data = b""
         self._exchange: Exchange | None = None
         self._paused = False
         self._deadline = self._clock() + head_seconds
@@ -154,8 +163,8 @@ class Session(asyncio.Protocol):
     # --- what an exchange does with its session ---
 
     def send(self, answer: bytes) -> None:
-        """Write a part of an answer."""
-        self.transport.write(answer)
+        """Write a part of an answer, at the end of this turn of the loop."""
+        self._outbox.write(self.transport, answer)
 
     def pause_body(self) -> None:
         """Read no more of the client until `resume_body`."""
@@ -267,8 +276,9 @@ class Session(asyncio.Protocol):
             return
         at_boundary = self._reading is None and not self._queue
         if at_boundary:
-            known = self._calls.recall(data)
+            known = self._calls.recall(data, self._last if data == self._last_data else None)
             if known is not None:
+                self._last, self._last_data = known, data
                 self._queue.append(Inbound(known))
                 self._begin_next()
                 return
@@ -361,6 +371,7 @@ class Session(asyncio.Protocol):
                 self.transport.resume_reading()
             return
         self._state = _State.CLOSED
+        self._outbox.flush()
         self.transport.close()
 
     def _throw_away(self, count: int) -> None:

@@ -217,6 +217,11 @@ class Snapshot:
         return self._read.decisions
 
     @property
+    def reading(self) -> object:
+        """Another object whenever the store has changed and everything was forgotten."""
+        return self._read
+
+    @property
     def heads(self) -> dict[bytes, object]:
         """Request heads that were understood and let through at this revision, by their digest."""
         if len(self._read.heads) >= HEADS_LIMIT:

@@ -7,7 +7,8 @@ import msgspec
 from bailee.errors import AnswerMalformed
 from bailee.http.hop import LOCATING, answer_header_passes
 
-_PASS: Final = 0
+PASS: Final = 0
+"""The kind of a header that is passed on as it is."""
 _DROP: Final = 1
 _LENGTH: Final = 2
 _CODING: Final = 3
@@ -38,17 +39,32 @@ def read_answer_head(pairs: list[tuple[bytes, bytes]]) -> AnswerHead:
         AnswerMalformed: Its framing can be read in two ways.
     """
     lines: list[bytes] = []
+    special = []
+    for name, value in pairs:
+        if kind_of(name) == PASS:
+            lines += (name, b": ", value, b"\r\n")
+        else:
+            special.append((name, value))
+    return judge_answer_head(lines, special)
+
+
+def judge_answer_head(lines: list[bytes], special: list[tuple[bytes, bytes]]) -> AnswerHead:
+    """Read an answer's head whose headers have been split by kind already.
+
+    Args:
+        lines: The headers of kind `PASS`, four parts a line; they become the head's.
+        special: All others, as (name, value).
+
+    Raises:
+        AnswerMalformed: Its framing can be read in two ways.
+    """
     length: bytes | None = None
     chunked = False
     locating: list[tuple[str, str]] = []
     nominated: bytes | None = None
-    for name, value in pairs:
-        kind = _kinds.get(name)
-        if kind is None:
-            kind = _kind(name)
-        if kind == _PASS:
-            lines += (name, b": ", value, b"\r\n")
-        elif kind == _LENGTH:
+    for name, value in special:
+        kind = kind_of(name)
+        if kind == _LENGTH:
             if length is not None or not value.isdigit() or len(value) > 18:
                 raise AnswerMalformed("the answer's Content-Length is doubtful")
             length = value
@@ -67,7 +83,13 @@ def read_answer_head(pairs: list[tuple[bytes, bytes]]) -> AnswerHead:
     return AnswerHead(lines, length, chunked, locating)
 
 
-def _kind(name: bytes) -> int:
+def kind_of(name: bytes) -> int:
+    """Tell what is done with a header, by its name as sent."""
+    kind = _kinds.get(name)
+    return _find_kind(name) if kind is None else kind
+
+
+def _find_kind(name: bytes) -> int:
     lower = name.lower()
     if lower == b"content-length":
         kind = _LENGTH
@@ -78,7 +100,7 @@ def _kind(name: bytes) -> int:
     elif lower in LOCATING:
         kind = _LOCATING
     else:
-        kind = _PASS if answer_header_passes(lower) else _DROP
+        kind = PASS if answer_header_passes(lower) else _DROP
     if len(_kinds) < _NAMES_REMEMBERED:
         _kinds[name] = kind
     return kind
