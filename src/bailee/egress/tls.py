@@ -22,8 +22,10 @@ from bailee.egress.pool import PoolKey
 from bailee.errors import CertificateRefused, ConfigInvalid, ProviderUnreachable
 from bailee.model import Origin
 
-READ_SIZE: Final = 16 * 1024
+RECORD_SIZE: Final = 16 * 1024
 """No TLS record holds more, and a read returns one record."""
+READ_SIZE: Final = 4 * 1024
+"""What is read first: most answers are short, and so much is set aside for each read."""
 _ROOT_BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -153,9 +155,10 @@ class PinnedStream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Decrypt and pass on all complete records."""
         self._incoming.write(data)
+        size = READ_SIZE
         try:
             while True:
-                plain = self._tls.read(READ_SIZE)
+                plain = self._tls.read(size)
                 if not plain:
                     self._lost(clean=True)
                     return
@@ -163,7 +166,9 @@ class PinnedStream(asyncio.Protocol):
                     self.transport.abort()
                     return
                 self.receiver.data_received(plain)
-                if not self._incoming.pending and len(plain) < READ_SIZE:
+                if len(plain) == size:
+                    size = RECORD_SIZE
+                elif not self._incoming.pending:
                     break
         except ssl.SSLWantReadError:
             pass

@@ -67,17 +67,14 @@ def recall(data: bytes, last: KnownHead | None, snapshot: Snapshot, now: float) 
     Args:
         data: All that came in one read, at the boundary between two requests.
         last: What was made of the client's last request, if that was of these very bytes.
-        snapshot: What the store says; made fresh before anything is taken from it.
+        snapshot: What the store says; it is fresh.
         now: Unix seconds.
-
-    Raises:
-        StoreUnavailable: Nobody can say what still holds.
     """
-    if len(data) > KNOWN_HEAD_BYTES or data[-4:] != b"\r\n\r\n":
+    if last is not None and last.reading is snapshot.reading:
+        known: object = last
+    elif len(data) > KNOWN_HEAD_BYTES or data[-4:] != b"\r\n\r\n":
         return None
-    snapshot.ensure_fresh()
-    known: object = last
-    if last is None or last.reading is not snapshot.reading:
+    else:
         known = snapshot.heads.get(sha256(data).digest())
     if isinstance(known, KnownHead) and now < known.authorized.valid_until:
         return known

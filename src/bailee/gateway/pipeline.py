@@ -12,7 +12,13 @@ from typing import Final
 
 import structlog
 
-from bailee.errors import BaileeError, InternalError, JournalUnavailable, RouteChanged
+from bailee.errors import (
+    BaileeError,
+    InternalError,
+    JournalUnavailable,
+    RouteChanged,
+    StoreUnavailable,
+)
 from bailee.gateway.authenticate import renew
 from bailee.gateway.authorize import (
     Authorized,
@@ -88,9 +94,10 @@ class Pipeline:
     def recall(self, data: bytes, last: KnownHead | None) -> KnownHead | None:
         """Find what was made of the same bytes before; None when they have to be parsed."""
         try:
-            return recall(data, last, self._snapshot, time.time())
-        except BaileeError:
+            self._snapshot.ensure_fresh()
+        except StoreUnavailable:
             return None
+        return recall(data, last, self._snapshot, time.time())
 
     def _admit(
         self, received: Received, session: Session, inbound: Inbound, call: CallId, now: float

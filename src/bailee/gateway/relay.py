@@ -73,6 +73,9 @@ _ENDED: Final = 4
 class Call:
     """One call, from its intent to its outcome."""
 
+    ended = False
+    """Whether the call is over; it may be before it was recorded, when its client hung up."""
+
     # What most calls never change stands here, so that making a call sets little.
     _stage: int = _RECORDING
     _stream: PinnedStream | None = None
@@ -124,11 +127,6 @@ class Call:
     def peer(self) -> str:
         """The address of its client."""
         return self._session.peer
-
-    @property
-    def ended(self) -> bool:
-        """Whether the call is over; it may be before it was recorded, when its client hung up."""
-        return self._stage is _ENDED
 
     # --- dial ---
 
@@ -204,7 +202,8 @@ class Call:
             session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         if session.write_paused:
             stream.pause_reading()
-        session.resume_body()  # before the write, which may fill the stream and pause the body
+        if session.paused:  # before the write, which may fill the stream and pause the body
+            session.resume_body()
         stream.write(head + self._body_so_far() if self._inbound.pieces else self._ended(head))
 
     def _signed_head(self, stream: PinnedStream) -> bytes:
@@ -447,6 +446,7 @@ class Call:
             reached = Reached.NOTHING if nothing_left else Reached.MAYBE
             _log.warning("call failed", call=self.id, code=error.code, detail=error.detail)
         self._stage = _ENDED
+        self.ended = True
         self._line.calls.discard(self)
         if recorded:
             seconds = now - self._started

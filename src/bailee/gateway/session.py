@@ -147,7 +147,7 @@ class Session(asyncio.Protocol):
         self._last: KnownHead | None = None
         self._last_data = b""
         self._exchange: Exchange | None = None
-        self._paused = False
+        self.paused = False
         self._deadline = self._clock() + head_seconds
         self.draining = False
         self.write_paused = False
@@ -168,14 +168,14 @@ class Session(asyncio.Protocol):
 
     def pause_body(self) -> None:
         """Read no more of the client until `resume_body`."""
-        if not self._paused:
-            self._paused = True
+        if not self.paused:
+            self.paused = True
             self.transport.pause_reading()
 
     def resume_body(self) -> None:
         """Read the client again."""
-        if self._paused and self._state is _State.OPEN and len(self._queue) <= 1:
-            self._paused = False
+        if self.paused and self._state is _State.OPEN and len(self._queue) <= 1:
+            self.paused = False
             self.transport.resume_reading()
 
     def finish(self, *, keep: bool, now: float) -> None:
@@ -186,11 +186,10 @@ class Session(asyncio.Protocol):
             self._close(linger=not inbound.complete)
             return
         idle = DRAIN_IDLE_SECONDS if self.draining else KEEP_ALIVE_SECONDS
-        seconds = self._head_seconds if self._in_head else idle
-        self._deadline = now + seconds
+        self._deadline = now + (self._head_seconds if self._in_head else idle)
         if self._queue:
             asyncio.get_running_loop().call_soon(self._begin_next)
-        else:
+        elif self.paused:
             self.resume_body()
 
     def hang_up(self) -> None:
@@ -366,8 +365,8 @@ class Session(asyncio.Protocol):
         if linger and self._state is _State.OPEN:
             self._state = _State.LINGERING
             self._deadline = self._clock() + LINGER_SECONDS
-            if self._paused:
-                self._paused = False
+            if self.paused:
+                self.paused = False
                 self.transport.resume_reading()
             return
         self._state = _State.CLOSED
