@@ -30,7 +30,7 @@ from bailee.gateway.answers import AnswerReader, Begun, End
 from bailee.gateway.authorize import KNOWN_HEAD_SECONDS, Authorized
 from bailee.gateway.opening import CallVault, require_same_way
 from bailee.gateway.session import BODY_WAITING_LIMIT, Inbound, Session
-from bailee.http.framing import LAST_CHUNK, AnswerBody, chunk, status_line
+from bailee.http.framing import LAST_CHUNK, STATUS_LINES, AnswerBody, chunk, status_line
 from bailee.http.head import CHUNKED, Received
 from bailee.http.location import Rewriter
 from bailee.journal.entry import Outcome
@@ -348,7 +348,7 @@ class Call:
         self._keep = (
             self.received.keep_alive and self._inbound.complete and not self._session.draining
         )
-        lines = [status_line(status), *head.lines]
+        lines = [STATUS_LINES.get(status) or status_line(status), *head.lines]
         if body is AnswerBody.LENGTH or (
             body is AnswerBody.NONE and head.length is not None and status != 204
         ):

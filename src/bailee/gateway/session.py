@@ -46,23 +46,29 @@ _log = structlog.get_logger("gateway")
 class Inbound:
     """One request of a session: its head, or what is wrong with it, and its body as it comes."""
 
-    __slots__ = ("complete", "fault", "known", "pieces", "received", "waiting", "whole")
+    fault: BaileeError | None = None
+    pieces: list[bytes] | None = None
+    waiting = 0
+    whole = b""
+    """All bytes of the request, when they came alone, in one read, and without a body."""
 
     def __init__(self, known: KnownHead | None = None) -> None:
         self.known = known
         """What was made of the same bytes before."""
-        self.whole = b""
-        """All bytes of the request, when they came alone, in one read, and without a body."""
         self.received: Received | None = None if known is None else known.received
-        self.fault: BaileeError | None = None
-        self.pieces: list[bytes] = []
-        self.waiting = 0
         self.complete = known is not None
+
+    def add_piece(self, piece: bytes) -> None:
+        """Keep a part of the body until the call takes it."""
+        if self.pieces is None:
+            self.pieces = []
+        self.pieces.append(piece)
+        self.waiting += len(piece)
 
     def take_pieces(self) -> list[bytes]:
         """Take what has come of the body since the last time."""
-        pieces, self.pieces, self.waiting = self.pieces, [], 0
-        return pieces
+        pieces, self.pieces, self.waiting = self.pieces, None, 0
+        return pieces or []
 
 
 class Exchange(Protocol):
@@ -423,8 +429,7 @@ class Session(asyncio.Protocol):
         """A part of the body."""
         inbound = self._reading
         if inbound is not None:
-            inbound.pieces.append(piece)
-            inbound.waiting += len(piece)
+            inbound.add_piece(piece)
             self._head_bytes = 0
             self._head_size = 0
             self._body_came = True
