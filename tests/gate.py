@@ -13,6 +13,7 @@ from bailee.egress.resolve import Resolver
 from bailee.egress.tls import PinnedStream
 from bailee.gateway.listener import Listener
 from bailee.gateway.opening import CallVault
+from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
 from bailee.gateway.relay import Line
 from bailee.gateway.snapshot import DialSource, Snapshot
@@ -65,6 +66,7 @@ async def run_gate(
             resolver=resolver,
             journal=journal,
             tasks=tasks,
+            outbox=Outbox(),
             calls=set(),
             clock=loop.time,
             call_seconds=call_seconds,

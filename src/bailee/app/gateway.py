@@ -16,6 +16,7 @@ from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
 from bailee.gateway.listener import Listener
 from bailee.gateway.opening import CallVault
+from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
 from bailee.gateway.relay import Line
 from bailee.gateway.snapshot import DialSource, Snapshot
@@ -66,6 +67,7 @@ async def serve(ground: _Ground, given: Inherited) -> None:
             resolver=resolver,
             journal=ground.journal,
             tasks=tasks,
+            outbox=Outbox(),
             calls=set(),
             clock=loop.time,
             call_seconds=settings.gateway.call_seconds,

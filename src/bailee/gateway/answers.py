@@ -67,6 +67,7 @@ class AnswerReader:
         "_call",
         "_complete",
         "_excess",
+        "_feed",
         "_idle_bytes",
         "_interim",
         "_keep",
@@ -80,6 +81,7 @@ class AnswerReader:
     def __init__(self, stream: PinnedStream) -> None:
         self._stream = stream
         self._parser = httptools.HttpResponseParser(self)
+        self._feed = self._parser.feed_data
         self._call: AnsweredCall | None = None
         self._lines: list[bytes] = []
         self._special: list[tuple[bytes, bytes]] = []
@@ -122,7 +124,7 @@ class AnswerReader:
             return
         error: BaileeError | None = None
         try:
-            self._parser.feed_data(plain)
+            self._feed(plain)
         except httptools.HttpParserUpgrade:
             error = AnswerMalformed("the provider switched protocols unasked")
         except httptools.HttpParserCallbackError as wrapped:
@@ -211,6 +213,7 @@ class AnswerReader:
         if method == "HEAD":
             self._complete = True
             self._parser = httptools.HttpResponseParser(self)
+            self._feed = self._parser.feed_data
 
     def on_body(self, piece: bytes) -> None:
         """A part of the body."""

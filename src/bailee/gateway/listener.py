@@ -10,7 +10,6 @@ import structlog
 from bailee.egress.pool import Pool
 from bailee.egress.tls import PinnedStream
 from bailee.errors import JournalUnavailable
-from bailee.gateway.outbox import Outbox
 from bailee.gateway.relay import Line
 from bailee.gateway.session import Calls, Session
 from bailee.gateway.snapshot import CHECK_SECONDS, Snapshot
@@ -37,6 +36,7 @@ class Listener:
     ) -> None:
         self._calls = calls
         self._snapshot = snapshot
+        self._outbox = line.outbox
         self._pool: Pool[PinnedStream] = line.pool
         self._journal: Journal = line.journal
         self._connections = connections
@@ -49,10 +49,9 @@ class Listener:
 
     async def open(self, listening: socket.socket) -> None:
         """Accept clients from now on."""
-        outbox = Outbox()
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Session(
-                self._calls, outbox, self._sessions, self._connections, self._head_seconds
+                self._calls, self._outbox, self._sessions, self._connections, self._head_seconds
             ),
             sock=listening,
             backlog=BACKLOG,

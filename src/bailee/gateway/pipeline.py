@@ -114,6 +114,7 @@ class Pipeline:
 
     def _record(self) -> None:
         """Write the intents of all calls that began in this turn of the loop; then let them go."""
+        self._line.outbox.flush()
         unrecorded, self._unrecorded = self._unrecorded, []
         calls = [call for call in unrecorded if not call.ended]
         if not calls:

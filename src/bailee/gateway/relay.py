@@ -29,6 +29,7 @@ from bailee.errors import (
 from bailee.gateway.answers import AnswerReader, Begun, End
 from bailee.gateway.authorize import KNOWN_HEAD_SECONDS, Authorized
 from bailee.gateway.opening import CallVault, require_same_way
+from bailee.gateway.outbox import Outbox
 from bailee.gateway.session import BODY_WAITING_LIMIT, Inbound, Session
 from bailee.http.framing import LAST_CHUNK, STATUS_LINES, AnswerBody, chunk, status_line
 from bailee.http.head import CHUNKED, Received
@@ -55,6 +56,7 @@ class Line:
     resolver: Resolver
     journal: Journal
     tasks: asyncio.TaskGroup
+    outbox: Outbox
     calls: set["Call"]
     clock: Callable[[], float]
     """Seconds that never go back: the loop's."""
@@ -338,7 +340,7 @@ class Call:
         if end is not None and self._chunks_out:
             out.append(LAST_CHUNK)
         if out:
-            self._session.send(b"".join(out))
+            self._line.outbox.write(self._session.transport, b"".join(out))
         if end is not None:
             self._answer_done(end.reusable, now)
 

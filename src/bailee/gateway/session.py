@@ -7,7 +7,6 @@ one read waits here.
 
 import asyncio
 from collections import deque
-from enum import IntEnum
 from typing import Final, Protocol, cast
 
 import httptools
@@ -115,10 +114,10 @@ class Calls(Protocol):
         ...
 
 
-class _State(IntEnum):
-    OPEN = 0
-    LINGERING = 1
-    CLOSED = 2
+# What becomes of a connection. Plain numbers: they are compared several times in each call.
+_OPEN: Final = 0
+_LINGERING: Final = 1
+_CLOSED: Final = 2
 
 
 class Session(asyncio.Protocol):
@@ -148,7 +147,7 @@ class Session(asyncio.Protocol):
         self._head_bytes = 0
         self._head_size = 0
         self._body_came = False
-        self._state = _State.OPEN
+        self._state: int = _OPEN
         self._linger_left = LINGER_BYTES
         self._last: KnownHead | None = None
         self._last_data = b""
@@ -160,7 +159,7 @@ class Session(asyncio.Protocol):
         self.peer = ""
 
     def __repr__(self) -> str:
-        return f"Session(state={self._state.name}, queued={len(self._queue)})"
+        return f"Session(state={self._state}, queued={len(self._queue)})"
 
     @property
     def _in_head(self) -> bool:
@@ -180,7 +179,7 @@ class Session(asyncio.Protocol):
 
     def resume_body(self) -> None:
         """Read the client again."""
-        if self.paused and self._state is _State.OPEN and len(self._queue) <= 1:
+        if self.paused and self._state is _OPEN and len(self._queue) <= 1:
             self.paused = False
             self.transport.resume_reading()
 
@@ -205,7 +204,7 @@ class Session(asyncio.Protocol):
     def cut(self) -> None:
         """Abort the connection: the answer can't be completed, and must not look complete."""
         self._exchange = None
-        self._state = _State.CLOSED
+        self._state = _CLOSED
         self.transport.abort()
 
     def refuse(self, error: BaileeError, call: CallId) -> None:
@@ -223,8 +222,8 @@ class Session(asyncio.Protocol):
         """Look at the deadlines; the listener calls this a few times a second."""
         if self._exchange is not None:
             self._exchange.expired(now)
-        elif now > self._deadline and self._state is not _State.CLOSED:
-            if self._state is _State.OPEN and self._in_head:
+        elif now > self._deadline and self._state is not _CLOSED:
+            if self._state is _OPEN and self._in_head:
                 self.send(problem_answer(HeadTimeout(), close=True))
             self._close(linger=False)
 
@@ -251,7 +250,7 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        self._state = _State.CLOSED
+        self._state = _CLOSED
         self._sessions.discard(self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -276,7 +275,7 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, then begin or feed the call in front."""
-        if self._state is not _State.OPEN:
+        if self._state is not _OPEN:
             self._throw_away(len(data))
             return
         at_boundary = self._reading is None and not self._queue
@@ -349,7 +348,7 @@ class Session(asyncio.Protocol):
         self.pause_body()
 
     def _begin_next(self) -> None:
-        while self._queue and self._exchange is None and self._state is _State.OPEN:
+        while self._queue and self._exchange is None and self._state is _OPEN:
             inbound = self._queue[0]
             call = self._calls.new_id()
             if inbound.fault is not None:
@@ -366,16 +365,16 @@ class Session(asyncio.Protocol):
             self.pause_body()
 
     def _close(self, *, linger: bool) -> None:
-        if self._state is _State.CLOSED:
+        if self._state is _CLOSED:
             return
-        if linger and self._state is _State.OPEN:
-            self._state = _State.LINGERING
+        if linger and self._state is _OPEN:
+            self._state = _LINGERING
             self._deadline = self._clock() + LINGER_SECONDS
             if self.paused:
                 self.paused = False
                 self.transport.resume_reading()
             return
-        self._state = _State.CLOSED
+        self._state = _CLOSED
         self._outbox.flush()
         self.transport.close()
 
