@@ -64,7 +64,7 @@ BREAKS = {
         failed={"served", "source", "key-placed"},
     ),
     "no intent is written": taken_out(
-        Edit("gateway/pipeline.py", "self._line.journal.intend(*[", "list(["),
+        Edit("gateway/pipeline.py", "self._line.journal.intend_lines(", "list("),
         only=("call", "journal"),
         failed={"intents"},
     ),

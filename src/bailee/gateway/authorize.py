@@ -21,7 +21,8 @@ from bailee.errors import (
 from bailee.gateway.authenticate import Authenticated, authenticate
 from bailee.gateway.snapshot import Route, Snapshot
 from bailee.http.head import Received
-from bailee.model import Deny
+from bailee.journal.entry import Intent, IntentForm
+from bailee.model import CallId, Deny
 from bailee.policy.rules import authorize as decide
 from bailee.policy.rules import canonical_path
 
@@ -37,6 +38,8 @@ class Authorized(msgspec.Struct, frozen=True):
     """The same in bytes."""
     valid_until: float
     """When the token or the first of the grants expires, Unix seconds."""
+    intent: IntentForm
+    """What the journal will say of each such call before it leaves."""
 
 
 class KnownHead(msgspec.Struct):
@@ -166,7 +169,34 @@ def authorize(
     if isinstance(verdict, Deny):
         raise Denied(verdict.reason, f"the rule is {verdict.rule}" if verdict.rule else "")
     until = min(authenticated.expires_at, access.valid_until)
-    return Authorized(authenticated, access.route, path, path.encode("ascii"), until)
+    return Authorized(
+        authenticated,
+        access.route,
+        path,
+        path.encode("ascii"),
+        until,
+        _intent(authenticated, access.route, method, path),
+    )
+
+
+def _intent(authenticated: Authenticated, route: Route, method: str, path: str) -> IntentForm:
+    return IntentForm(
+        Intent(
+            call=CallId(""),
+            at=0.0,
+            tenant=authenticated.tenant,
+            caller=authenticated.caller,
+            token=authenticated.token,
+            connection=route.connection,
+            version=route.sealed.version,
+            provider=route.view.provider.id,
+            origin=route.origin.name,
+            subject=route.subject,
+            method=method,
+            path=path,
+            egress=route.egress,
+        )
+    )
 
 
 def _decision_key(received: Received) -> Hashable:

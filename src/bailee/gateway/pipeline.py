@@ -33,7 +33,6 @@ from bailee.gateway.relay import Call, Line
 from bailee.gateway.session import Inbound, Session
 from bailee.gateway.snapshot import Snapshot
 from bailee.http.head import Received
-from bailee.journal.entry import Intent
 from bailee.model import CallId
 
 _PROCESS_PART: Final = 5
@@ -120,7 +119,9 @@ class Pipeline:
         if not calls:
             return
         try:
-            self._line.journal.intend(*[_intent(call) for call in calls])
+            self._line.journal.intend_lines(
+                [call.authorized.intent.line(call.id, call.started_at) for call in calls]
+            )
         except JournalUnavailable as failure:
             for call in calls:
                 call.refuse(failure)
@@ -169,23 +170,3 @@ class Pipeline:
         if call.unsent and (renewed.route.key, renewed.route.place) != (route.key, route.place):
             return RouteChanged()
         return None
-
-
-def _intent(call: Call) -> Intent:
-    authorized = call.authorized
-    authenticated, route = authorized.authenticated, authorized.route
-    return Intent(
-        call.id,
-        call.started_at,
-        authenticated.tenant,
-        authenticated.caller,
-        authenticated.token,
-        route.connection,
-        route.sealed.version,
-        route.view.provider.id,
-        route.origin.name,
-        route.subject,
-        call.method,
-        authorized.path,
-        route.egress,
-    )

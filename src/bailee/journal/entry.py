@@ -119,6 +119,36 @@ def encode_lines(entries: Sequence[Entry]) -> bytes:
     return b"".join([encode(entry) + b"\n" for entry in entries])
 
 
+class IntentForm:
+    """An intent whose call and time are still open: what many calls share is encoded once.
+
+    Args:
+        intent: The intent; its `call` and `at` are not looked at.
+    """
+
+    __slots__ = ("_rest",)
+
+    def __init__(self, intent: Intent) -> None:
+        open_ended = msgspec.structs.replace(intent, call=CallId(""), at=0.0)
+        self._rest = encode(open_ended).removeprefix(_OPEN_INTENT) + b"\n"
+
+    def __repr__(self) -> str:
+        return f"IntentForm({self._rest!r})"
+
+    def line(self, call: CallId, at: float) -> bytes:
+        """Fill the form in: the same line, line feed included, as `encode_lines` makes.
+
+        Args:
+            call: The call's id: letters, digits and hyphens.
+            at: Unix seconds.
+        """
+        head = f'{{"type":"intent","call":"{call}","at":{at!r},'
+        return head.encode("ascii") + self._rest
+
+
+_OPEN_INTENT = b'{"type":"intent","call":"","at":0.0,'
+
+
 def decode(text: bytes) -> Entry:
     """Decode an entry; members that are not the entry's (`seq`, `hash`) are passed over.
 

@@ -1,7 +1,6 @@
 """One chain's file: created once, appended to, never opened for writing again."""
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from bailee.journal.chain import (
     file_name,
     genesis,
 )
-from bailee.journal.entry import Entry, encode_lines
 
 FILE_MODE = 0o640
 
@@ -70,16 +68,20 @@ class ChainFile:
         seq, digest, _ = self.state
         return Head(self.chain, seq, digest.hex())
 
-    def append(self, entries: Sequence[Entry]) -> None:
-        """Append entries, at least one, as a block in one write.
+    def append(self, count: int, lines: bytes) -> None:
+        """Append lines, at least one, as a block in one write.
+
+        Args:
+            count: How many lines they are.
+            lines: As `entry.encode_lines` makes them, each with its line feed.
 
         Raises:
             JournalUnavailable: Not all of it could be written. None of it stands in the file, or
                 (after a failed sync) nobody knows; the chain is broken either way.
         """
         seq, digest, size = self.state
-        seq += len(entries)
-        block, digest = close_block(digest, seq, encode_lines(entries))
+        seq += count
+        block, digest = close_block(digest, seq, lines)
         if len(block) > MAX_LINE_BYTES:
             _check_bounds(block)
         try:

@@ -30,7 +30,7 @@ from typing import Literal, Protocol
 from bailee import __version__
 from bailee.errors import JournalUnavailable
 from bailee.journal.chain import Head, file_name
-from bailee.journal.entry import End, Entry, Event, Intent, Outcome, Start
+from bailee.journal.entry import End, Event, Intent, Outcome, Start, encode_lines
 from bailee.journal.file import ChainFile, sync_directory
 
 ROTATE_BYTES = 256 * 1024 * 1024
@@ -130,7 +130,15 @@ class Journal:
         Raises:
             JournalUnavailable: They could not be written, and none of the calls may be made.
         """
-        self._write(intents)
+        self._write(len(intents), encode_lines(intents))
+
+    def intend_lines(self, lines: Sequence[bytes]) -> None:
+        """Write intents that are lines already (`IntentForm.line`); the same as `intend` otherwise.
+
+        Raises:
+            JournalUnavailable: They could not be written, and none of the calls may be made.
+        """
+        self._write(len(lines), b"".join(lines))
 
     def record(self, event: Event) -> None:
         """Write an event at once.
@@ -138,7 +146,7 @@ class Journal:
         Raises:
             JournalUnavailable: It could not be written.
         """
-        self._write((event,))
+        self._write(1, encode_lines((event,)))
 
     def outcome(self, outcome: Outcome) -> None:
         """Keep an outcome for the next write, which is the next intent's or `flush`'s.
@@ -162,7 +170,7 @@ class Journal:
             JournalUnavailable: They could not be written; they are kept for the next chain.
         """
         if self._pending:
-            self._write(())
+            self._write()
 
     def head(self) -> Head:
         """Tell where the present chain stands. Any thread may ask."""
@@ -207,15 +215,16 @@ class Journal:
                 self._next = None
                 self._store_ended()
 
-    def _write(self, entries: Sequence[Entry]) -> None:
+    def _write(self, count: int = 0, lines: bytes = b"") -> None:
+        """Write the outcomes that wait, and then so many lines, as one block."""
         chain = self._current
         if chain.state[2] >= chain.limit:
             chain = self._change_chain(chain)
         if self._pending:
-            chain.append([*self._pending, *entries])
+            chain.append(len(self._pending) + count, encode_lines(self._pending) + lines)
             self._pending.clear()
-        elif entries:
-            chain.append(entries)
+        elif count:
+            chain.append(count, lines)
 
     def _change_chain(self, chain: ChainFile) -> ChainFile:
         """Go over to the next chain if it is ready; a full chain goes on until it is."""
@@ -235,7 +244,7 @@ class Journal:
     def _end(self, chain: ChainFile, reason: str) -> None:
         if chain.writable:
             with suppress(JournalUnavailable):
-                chain.append((End(self._clock(), reason),))
+                chain.append(1, encode_lines((End(self._clock(), reason),)))
                 chain.ended = True
         chain.close()
         self._ended.append(chain)
@@ -270,7 +279,8 @@ class Journal:
             raise _unavailable(error) from error
         try:
             host = os.uname().nodename
-            file.append((Start(chain, started_at, self._role, host, __version__),))
+            start = Start(chain, started_at, self._role, host, __version__)
+            file.append(1, encode_lines((start,)))
             sync_directory(self._directory)
         except BaseException as error:
             file.discard()

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailee.journal.entry import End, Event, Start, decode, encode, encode_lines, subject_hash
+from bailee.journal.entry import (
+    End,
+    Event,
+    IntentForm,
+    Start,
+    decode,
+    encode,
+    encode_lines,
+    subject_hash,
+)
 from bailee.model import TenantId
 from journal_support import intent, outcome
 
@@ -94,3 +103,14 @@ def test_a_subject_is_hashed_with_its_own_key() -> None:
 
 def _is_plain(text: bytes) -> bool:
     return all(0x20 <= byte < 0x7F for byte in text) and len(text.decode().splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", *NASTY.values()])
+@pytest.mark.parametrize("at", [0.0, 1.5, 1795560151.8836873, 1795560151.000001, 2.0**40])
+def test_a_form_fills_in_to_what_the_encoder_writes(path: str, at: float) -> None:
+    """A line made of a form is the very line that the whole intent would be."""
+    whole = intent(7, path=path)
+    form = IntentForm(msgspec.structs.replace(whole, call="other", at=9.0))
+    line = form.line(whole.call, at)
+    assert decode(line) == msgspec.structs.replace(whole, at=at)
+    assert line == encode_lines([msgspec.structs.replace(whole, at=at)])
