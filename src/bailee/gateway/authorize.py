@@ -84,14 +84,14 @@ def recall(data: bytes, last: KnownHead | None, snapshot: Snapshot, now: float) 
     return None
 
 
-def remember(
-    data: bytes, received: Received, authorized: Authorized, snapshot: Snapshot
-) -> KnownHead:
-    """Remember what was made of a head that came whole, alone and without a body."""
-    known = KnownHead(received, authorized, snapshot.reading, [])
+def remember(data: bytes, received: Received, authorized: Authorized, snapshot: Snapshot) -> None:
+    """Remember what was made of a head that came whole, alone and without a body.
+
+    The head for the provider is sealed and kept when the same bytes come again: most do not.
+    """
     if len(data) <= KNOWN_HEAD_BYTES and not authorized.authenticated.bound_to_peer:
+        known = KnownHead(received, authorized, snapshot.reading, ())
         snapshot.heads[sha256(data).digest()] = known
-    return known
 
 
 def admit(received: Received, snapshot: Snapshot, peer: str, now: float) -> Authorized:

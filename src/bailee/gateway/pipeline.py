@@ -108,7 +108,7 @@ class Pipeline:
             _log.info("call refused", call=call, code=refused.code, detail=refused.detail)
             raise
         if inbound.whole:
-            inbound.known = remember(inbound.whole, received, authorized, self._snapshot)
+            remember(inbound.whole, received, authorized, self._snapshot)
         return authorized
 
     def _record(self) -> None:
