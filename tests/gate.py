@@ -16,7 +16,9 @@ from bailee.gateway.opening import CallVault
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
 from bailee.gateway.relay import Line
-from bailee.gateway.snapshot import DialSource, Snapshot
+from bailee.gateway.route import DialSource
+from bailee.gateway.routing import Routing
+from bailee.gateway.snapshot import Snapshot
 from bailee.journal.writer import Journal
 from bailee.store.lookup import CallLookup
 from bailee.vault.keyring import Keyring
@@ -52,9 +54,8 @@ async def run_gate(
     loop = asyncio.get_running_loop()
     lookup = CallLookup(house.database)
     journal = Journal.open(house.directory / "journal", "gateway", StoreChains(house.store))
-    snapshot = Snapshot(
-        lookup, house.verifier, [DialSource("a", source, SOURCE)], loop.time, stale_seconds
-    )
+    routing = Routing(lookup, house.verifier, [DialSource("a", source, SOURCE)])
+    snapshot = Snapshot(lookup, routing, loop.time, stale_seconds)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
     resolver = Resolver()

@@ -98,11 +98,9 @@ BREAKS = {
         failed={"thief-refused"},
     ),
     "a credential opens under any trust record": taken_out(
+        Edit("gateway/routing.py", "if row.sealed.trust_digest != view.trust_digest:", "if False:"),
         Edit(
-            "gateway/snapshot.py", "if row.sealed.trust_digest != view.trust_digest:", "if False:"
-        ),
-        Edit(
-            "gateway/snapshot.py",
+            "gateway/routing.py",
             "SealContext(row.tenant, row.id, row.version, view.trust_digest)",
             "SealContext(row.tenant, row.id, row.version, row.sealed.trust_digest)",
         ),

@@ -19,7 +19,9 @@ from bailee.gateway.opening import CallVault
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
 from bailee.gateway.relay import Line
-from bailee.gateway.snapshot import DialSource, Snapshot
+from bailee.gateway.route import DialSource
+from bailee.gateway.routing import Routing
+from bailee.gateway.snapshot import Snapshot
 from bailee.journal.writer import Journal
 from bailee.store.engine import Store
 from bailee.store.lookup import CallLookup
@@ -51,13 +53,9 @@ class _Ground:
 async def serve(ground: _Ground, given: Inherited) -> None:
     """Serve calls until asked to drain; returns when the last call has ended."""
     settings, loop = ground.settings, asyncio.get_running_loop()
-    snapshot = Snapshot(
-        ground.lookup,
-        ground.verifier,
-        [DialSource(each.name, each.bind, each.public) for each in settings.egress],
-        loop.time,
-        settings.store.stale_seconds,
-    )
+    sources = [DialSource(each.name, each.bind, each.public) for each in settings.egress]
+    routing = Routing(ground.lookup, ground.verifier, sources)
+    snapshot = Snapshot(ground.lookup, routing, loop.time, settings.store.stale_seconds)
     resolver = Resolver()
     control = ControlLine(given.control_fd)
     async with asyncio.TaskGroup() as tasks:

@@ -19,7 +19,8 @@ from bailee.errors import (
     Unauthenticated,
 )
 from bailee.gateway.authenticate import Authenticated, authenticate
-from bailee.gateway.snapshot import Route, Snapshot
+from bailee.gateway.route import Route
+from bailee.gateway.snapshot import Snapshot
 from bailee.http.head import Received
 from bailee.journal.entry import Intent, IntentForm
 from bailee.model import CallId, Deny

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bailee.egress.tls import PinnedStream
 from bailee.errors import CredentialClosed, TrustBroken, VaultClosed
-from bailee.gateway.snapshot import Route
+from bailee.gateway.route import Route
 from bailee.model import TenantId
 from bailee.secret import Secret
 from bailee.signing.place import Placed

@@ -29,8 +29,9 @@ from bailee.gateway.authorize import (
     remember,
     split_target,
 )
+from bailee.gateway.inbound import Inbound
 from bailee.gateway.relay import Call, Line
-from bailee.gateway.session import Inbound, Session
+from bailee.gateway.session import Session
 from bailee.gateway.snapshot import Snapshot
 from bailee.http.head import Received
 from bailee.model import CallId

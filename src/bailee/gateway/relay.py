@@ -28,21 +28,19 @@ from bailee.errors import (
 )
 from bailee.gateway.answers import AnswerReader, Begun, End
 from bailee.gateway.authorize import KNOWN_HEAD_SECONDS, Authorized
+from bailee.gateway.heads import provider_head, rewritten_lines
+from bailee.gateway.inbound import BODY_WAITING_LIMIT, Inbound
 from bailee.gateway.opening import CallVault, require_same_way
 from bailee.gateway.outbox import Outbox
-from bailee.gateway.session import BODY_WAITING_LIMIT, Inbound, Session
+from bailee.gateway.session import Session
 from bailee.http.framing import LAST_CHUNK, STATUS_LINES, AnswerBody, chunk, status_line
 from bailee.http.head import CHUNKED, Received
-from bailee.http.location import Rewriter
 from bailee.journal.entry import Outcome
 from bailee.journal.writer import Journal
-from bailee.model import RELAYED_METHODS, CallId
-from bailee.signing.place import Placed
+from bailee.model import CallId
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2. Only these are sent again, and only when a pooled stream turns out dead."""
-_MAY_HAVE_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
-_METHODS: Final = {method: method.encode() + b" " for method in RELAYED_METHODS}
 _DROPPED_NAMES_LIMIT: Final = 1024
 _log = structlog.get_logger("gateway")
 
@@ -219,39 +217,12 @@ class Call:
                     self._dropped = known.dropped
                     return head
         placed = vault.sign_for(stream, route, self.started_at)
-        head = self._head(placed)
+        self._path_prefix = placed.path_prefix.decode("ascii")
+        head, self._dropped = provider_head(self.received, self.authorized, placed)
         if known is not None and not placed.path_prefix:
             known.sealed, known.kept_at = vault.heads.seal(head), self.started_at
             known.dropped = self._dropped
         return head
-
-    def _head(self, placed: Placed) -> bytes:
-        authorized, received = self.authorized, self.received
-        route = authorized.route
-        self._path_prefix = placed.path_prefix.decode("ascii")
-        lines, self._dropped = route.view.headers.split(received.headers)
-        query = received.query
-        if placed.query:
-            query = query + b"&" + placed.query if query else placed.query
-        if received.body_length == CHUNKED:
-            length = b"Transfer-Encoding: chunked\r\n"
-        elif received.has_length or self.method in _MAY_HAVE_BODY:
-            length = b"Content-Length: %d\r\n" % received.body_length
-        else:
-            length = b""
-        return b"".join(
-            (
-                _METHODS[self.method],
-                placed.path_prefix,
-                authorized.target,
-                b"?" + query if query else b"",
-                route.after_target,
-                placed.headers,
-                *lines,
-                length,
-                b"\r\n",
-            )
-        )
 
     def _body_so_far(self) -> bytes:
         pieces = self._inbound.take_pieces()
@@ -359,7 +330,9 @@ class Call:
             self._chunks_out = True
             lines.append(b"Transfer-Encoding: chunked\r\n")
         if head.locating:
-            lines += self._rewritten(head.locating)
+            lines += rewritten_lines(
+                head.locating, self.received, self.authorized, self._path_prefix
+            )
         lines += (b"Bailee-Call: ", self.id.encode("ascii"), b"\r\n")
         if self._dropped:
             names = b", ".join(sorted(set(self._dropped)))[:_DROPPED_NAMES_LIMIT]
@@ -464,23 +437,3 @@ class Call:
                     round(seconds, 6),
                 )
             )
-
-    def _rewritten(self, locating: list[tuple[str, str]]) -> list[bytes]:
-        route = self.authorized.route
-        host = self.received.host.decode("ascii")
-        rewriter = Rewriter(
-            origins=route.view.provider.origins,
-            connection=route.connection,
-            base=f"http://{host}",
-            path_prefix=self._path_prefix,
-            reserved=route.view.reserved,
-        )
-        path = self._path_prefix + self.authorized.path
-        requested = f"https://{route.origin.authority}{path}"
-        lines = []
-        for name, value in locating:
-            rewrite = rewriter.rewrite_link if name == "link" else rewriter.rewrite
-            rewritten = rewrite(value, requested)
-            if rewritten is not None:
-                lines.append(f"{name}: {rewritten}\r\n".encode("ascii", "replace"))
-        return lines

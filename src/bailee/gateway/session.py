@@ -21,8 +21,9 @@ from bailee.errors import (
     Overloaded,
 )
 from bailee.gateway.authorize import KnownHead
+from bailee.gateway.inbound import Inbound
 from bailee.gateway.outbox import Outbox
-from bailee.http.head import HEAD_LIMIT, Received, read_head
+from bailee.http.head import HEAD_LIMIT, read_head
 from bailee.http.problem import problem_answer
 from bailee.model import CallId
 
@@ -36,38 +37,7 @@ _BEYOND_TARGET: Final = len("GET  HTTP/1.1\r\n\r\n")
 DRAIN_IDLE_SECONDS: Final = 0.5
 """How long a drain waits for a request that a client may have sent already."""
 LINGER_BYTES: Final = 1 << 20
-BODY_WAITING_LIMIT: Final = 64 * 1024
-"""Bytes of a body that may wait for the provider before the client is no longer read."""
-
 _log = structlog.get_logger("gateway")
-
-
-class Inbound:
-    """One request of a session: its head, or what is wrong with it, and its body as it comes."""
-
-    fault: BaileeError | None = None
-    pieces: list[bytes] | None = None
-    waiting = 0
-    whole = b""
-    """All bytes of the request, when they came alone, in one read, and without a body."""
-
-    def __init__(self, known: KnownHead | None = None) -> None:
-        self.known = known
-        """What was made of the same bytes before."""
-        self.received: Received | None = None if known is None else known.received
-        self.complete = known is not None
-
-    def add_piece(self, piece: bytes) -> None:
-        """Keep a part of the body until the call takes it."""
-        if self.pieces is None:
-            self.pieces = []
-        self.pieces.append(piece)
-        self.waiting += len(piece)
-
-    def take_pieces(self) -> list[bytes]:
-        """Take what has come of the body since the last time."""
-        pieces, self.pieces, self.waiting = self.pieces, None, 0
-        return pieces or []
 
 
 class Exchange(Protocol):

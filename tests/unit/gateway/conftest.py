@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bailee.gateway.snapshot import DialSource, Snapshot
+from bailee.gateway.route import DialSource
+from bailee.gateway.routing import Routing
+from bailee.gateway.snapshot import Snapshot
 from bailee.model import ConnectionId, Pin, Provider
 from bailee.store.lookup import CallLookup
 from house import SOURCE, House, build_house, make_provider
@@ -39,7 +41,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     token = house.add_caller()
     house.grant(connection, "GET /v1/**", "POST /graphql")
     lookup = CallLookup(house.database)
-    snapshot = Snapshot(lookup, house.verifier, [DialSource("a", SOURCE, SOURCE)], lambda: 0.0)
+    routing = Routing(lookup, house.verifier, [DialSource("a", SOURCE, SOURCE)])
+    snapshot = Snapshot(lookup, routing, lambda: 0.0)
     snapshot.refresh()
     yield Desk(house, provider, connection, token, snapshot)
     lookup.close()
