@@ -49,6 +49,7 @@ class Pipeline:
         self._line = line
         self._call_soon = asyncio.get_running_loop().call_soon
         self._unrecorded: list[Call] = []
+        self._now = 0.0
         self._prefix = secrets.token_hex(_PROCESS_PART)
         self._count = 0
         snapshot.on_change = self._store_changed
@@ -79,7 +80,7 @@ class Pipeline:
         received = inbound.received
         if received is None:
             raise InternalError("a request without a head")
-        now = time.time()
+        now = self._turn()
         if inbound.known is not None:
             authorized = inbound.known.authorized
         else:
@@ -97,7 +98,13 @@ class Pipeline:
             self._snapshot.ensure_fresh()
         except StoreUnavailable:
             return None
-        return recall(data, last, self._snapshot, time.time())
+        return recall(data, last, self._snapshot, self._turn())
+
+    def _turn(self) -> float:
+        """The time that all calls of this turn of the loop begin at, Unix seconds."""
+        if not self._unrecorded:
+            self._now = time.time()
+        return self._now
 
     def _admit(
         self, received: Received, session: Session, inbound: Inbound, call: CallId, now: float
@@ -120,8 +127,9 @@ class Pipeline:
         if not calls:
             return
         try:
+            at = repr(self._now)
             self._line.journal.intend_lines(
-                [call.authorized.intent.line(call.id, call.started_at) for call in calls]
+                [call.authorized.intent.line(call.id, at) for call in calls]
             )
         except JournalUnavailable as failure:
             for call in calls:

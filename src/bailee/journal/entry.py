@@ -135,14 +135,14 @@ class IntentForm:
     def __repr__(self) -> str:
         return f"IntentForm({self._rest!r})"
 
-    def line(self, call: CallId, at: float) -> bytes:
+    def line(self, call: CallId, at: str) -> bytes:
         """Fill the form in: the same line, line feed included, as `encode_lines` makes.
 
         Args:
             call: The call's id: letters, digits and hyphens.
-            at: Unix seconds.
+            at: Unix seconds as `repr` writes them; calls of one turn of the loop share them.
         """
-        head = f'{{"type":"intent","call":"{call}","at":{at!r},'
+        head = f'{{"type":"intent","call":"{call}","at":{at},'
         return head.encode("ascii") + self._rest
 
 

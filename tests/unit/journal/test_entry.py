@@ -111,6 +111,6 @@ def test_a_form_fills_in_to_what_the_encoder_writes(path: str, at: float) -> Non
     """A line made of a form is the very line that the whole intent would be."""
     whole = intent(7, path=path)
     form = IntentForm(msgspec.structs.replace(whole, call="other", at=9.0))
-    line = form.line(whole.call, at)
+    line = form.line(whole.call, repr(at))
     assert decode(line) == msgspec.structs.replace(whole, at=at)
     assert line == encode_lines([msgspec.structs.replace(whole, at=at)])
