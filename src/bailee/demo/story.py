@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,13 @@ _FAILURES = (NotTold, OSError, ValueError, TypeError, LookupError, AttributeErro
 """What a scene may meet: an answer of another form is as wrong as none."""
 
 
-def run(*, once: bool, json_file: Path | None = None, only: Collection[str] = ()) -> int:
+def run(
+    *,
+    once: bool,
+    json_file: Path | None = None,
+    only: Collection[str] = (),
+    as_json: bool = False,
+) -> int:
     """Tell the whole story on this machine.
 
     Everything that it starts it ends, and its directory goes with it.
@@ -31,6 +38,7 @@ def run(*, once: bool, json_file: Path | None = None, only: Collection[str] = ()
         once: Leave at the end; otherwise stay up with a call to copy until Ctrl-C.
         json_file: Where to write what was seen: no secrets.
         only: Names of scenes to tell after the first two; all of them by default.
+        as_json: Tell it on stderr, and print what was seen on stdout as JSON.
 
     Returns:
         0 if all was as told, 1 if not.
@@ -41,7 +49,7 @@ def run(*, once: bool, json_file: Path | None = None, only: Collection[str] = ()
     """
     if json_file is not None:
         _require_writable(json_file)
-    teller, started = Teller(), time.monotonic()
+    teller, started = Teller(sys.stderr if as_json else None), time.monotonic()
     teller.title("Bailee: one call, whole")
     teller.aside("A vault, an API, a thief and a fake, all on this machine. Nothing is kept.")
     with _signals_interrupt(), Stage() as stage, _deaf_at_the_end():
@@ -50,8 +58,11 @@ def run(*, once: bool, json_file: Path | None = None, only: Collection[str] = ()
         passed = play is not None and all(check.passed for each in told for check in each.checks)
         teller.line("")
         _sum_up(teller, told, passed, seconds)
+        report = _report(told, passed, seconds)
         if json_file is not None:
-            _write(json_file, told, passed, seconds)
+            json_file.write_text(report, encoding="utf-8")
+        if as_json:
+            print(report, end="", flush=True)
         if play is not None and passed and not once:
             play.move_back()
             _stay(play, teller)
@@ -129,13 +140,13 @@ def _require_writable(file: Path) -> None:
         raise BadInput(f"{file} can't be written", "name a file in a directory of yours")
 
 
-def _write(file: Path, told: list[Told], passed: bool, seconds: float) -> None:
+def _report(told: list[Told], passed: bool, seconds: float) -> str:
     report = {
         "as_told": passed,
         "seconds": round(seconds, 3),
         "scenes": [each.described() for each in told],
     }
-    file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from bailee.demo.play import Play
@@ -50,11 +50,16 @@ class Told:
 
 
 class Teller:
-    """Writes the story to stdout: within 80 columns, in colours where they are wanted."""
+    """Writes the story: within 80 columns, in colours where they are wanted.
 
-    def __init__(self) -> None:
-        self._colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        encoding = sys.stdout.encoding or "ascii"
+    Args:
+        stream: Where to; stdout when it is None.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._colours = self._stream.isatty() and "NO_COLOR" not in os.environ
+        encoding = self._stream.encoding or "ascii"
         try:
             "✓✗".encode(encoding)
         except UnicodeEncodeError:
@@ -85,8 +90,8 @@ class Teller:
 
     def line(self, text: str) -> None:
         """One line, at once."""
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        self._stream.write(text + "\n")
+        self._stream.flush()
 
     def _in(self, colour: str, text: str) -> str:
         return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self._colours and text else text
