@@ -22,7 +22,13 @@ import sys
 from pathlib import Path
 from bailee.reference.server import serve
 host, port, certificate, key, *proxies = sys.argv[1:]
-serve((host, int(port)), Path(certificate), Path(key), trusted_proxies=proxies)
+serve(
+    (host, int(port)),
+    Path(certificate),
+    Path(key),
+    trusted_proxies=proxies,
+    announce=lambda url: print(url, flush=True),
+)
 """
 
 
@@ -110,7 +116,7 @@ def start_api(
     ):
         try:
             assert process.stdout is not None
-            url = urllib.parse.urlsplit(json.loads(process.stdout.readline())["listening"])
+            url = urllib.parse.urlsplit(process.stdout.readline().strip())
             assert url.hostname is not None
             assert url.port is not None
             yield Api(process, url.hostname, url.port, files)

@@ -6,6 +6,9 @@
     2> hint: ...                          stderr, line by line
     [exit 1]                              where it is not 0
 
+A command with `&` at its end goes on: once it has printed as many lines as stand there it is asked
+to end with SIGTERM, and what it printed and its exit code are compared as for any other.
+
 `<name>` matches a word and binds it: from then on it stands for that word, in commands too. `<...>`
 matches anything within a line; alone on a line it matches any number of lines.
 """
@@ -14,6 +17,8 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,6 +78,8 @@ def run_step(step: Step, directory: Path, environ: dict[str, str], bound: dict[s
         del words[place : place + 2]
     if words[0] == "bailee":
         words[:1] = [sys.executable, "-m", "bailee"]
+    if words[-1] == "&":
+        return _run_until_stopped(words[:-1], len(step.stdout), directory, environ)
     ran = subprocess.run(
         words,
         cwd=directory,
@@ -83,6 +90,31 @@ def run_step(step: Step, directory: Path, environ: dict[str, str], bound: dict[s
         check=False,
     )
     return Done(_lines(ran.stdout), _lines(ran.stderr), ran.returncode)
+
+
+def _run_until_stopped(
+    words: list[str], count: int, directory: Path, environ: dict[str, str]
+) -> Done:
+    with (
+        tempfile.TemporaryFile() as stderr,
+        subprocess.Popen(
+            words, cwd=directory, env=environ, stdout=subprocess.PIPE, stderr=stderr
+        ) as process,
+    ):
+        assert process.stdout is not None
+        killing = threading.Timer(SECONDS, process.kill)
+        killing.start()
+        try:
+            # What ends before it has printed so much gives empty lines here.
+            printed = b"".join(process.stdout.readline() for _ in range(count))
+            process.terminate()
+            printed += process.stdout.read()
+            process.wait()
+        finally:
+            killing.cancel()
+            process.kill()
+        stderr.seek(0)
+        return Done(_lines(printed), _lines(stderr.read()), process.returncode)
 
 
 def fill(text: str, bound: dict[str, str]) -> str:

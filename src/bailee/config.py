@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bailee.config_keys import EGRESS_KEYS, KEYS, Key, Listen, Required
+from bailee.config_keys import EGRESS_KEYS, KEYS, Key, Listen, Required, format_listen
 from bailee.errors import ConfigInvalid
 
 
@@ -253,8 +253,7 @@ def _settings(path: Path, plain: dict[str, Any], egress: tuple[EgressEntry, ...]
         return {key.name: plain[key.title] for key in KEYS if key.section == name}
 
     database = os.path.abspath(base / plain["store.url"].removeprefix("sqlite:///"))
-    host, port = plain["public.listen"]
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    address = format_listen(plain["public.listen"])
     return Settings(
         path=path,
         base=base,

@@ -100,6 +100,12 @@ def listen(given: object) -> Listen:
     return address, int(port)
 
 
+def format_listen(listen: Listen) -> str:
+    """Spell an address and a port as the config does."""
+    host, port = listen
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def ip(given: object) -> str:
     """An IP address in its usual form, without a zone."""
     try:

@@ -8,6 +8,7 @@ import click
 from bailee.cli.output import Form, output_option, say, show_row, warn
 from bailee.cli.surroundings import config_option
 from bailee.config import Settings, load
+from bailee.config_keys import format_listen
 from bailee.errors import ConfigInvalid
 
 
@@ -26,10 +27,10 @@ def validate(config: Path | None, form: Form) -> None:
         "config": str(settings.path),
         "store": str(settings.store.path),
         "journal": str(settings.journal.directory),
-        "gateway": _listen(settings.gateway.listen),
+        "gateway": format_listen(settings.gateway.listen),
         "workers": settings.gateway.workers,
-        "public": _listen(settings.public.listen),
-        "admin": _listen(settings.admin.listen),
+        "public": format_listen(settings.public.listen),
+        "admin": format_listen(settings.admin.listen),
         "egress": [f"{entry.name} {entry.bind}" for entry in settings.egress],
         "dangers": list(settings.dangers),
     }
@@ -61,8 +62,3 @@ def _load(config: Path | None) -> Settings:
             "no configuration is named", "give --config DIR/bailee.toml, or set BAILEE_CONFIG"
         )
     return load(config, os.environ)
-
-
-def _listen(listen: tuple[str, int]) -> str:
-    host, port = listen
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

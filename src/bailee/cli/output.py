@@ -1,5 +1,6 @@
 """What commands print: results on stdout as a table or as JSON, all else on stderr."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -50,6 +51,18 @@ def show_row(form: Form, row: Row, fields: Sequence[str]) -> None:
     for field in fields:
         label = field.replace("_", " ")
         click.echo(f"{label.ljust(width)}{_GAP}{cell(field, row.get(field))}")
+
+
+def announce(form: Form, rows: Sequence[Row], value: object) -> None:
+    """Print that a process serves, at once, while it goes on: as JSON one line, `value`.
+
+    It serves whether or not somebody reads its stdout.
+    """
+    with contextlib.suppress(OSError):
+        if form == "json":
+            click.echo(json.dumps(value, ensure_ascii=True))
+        else:
+            show_rows(form, rows, tuple(rows[0]) if rows else ())
 
 
 def print_json(value: object) -> None:

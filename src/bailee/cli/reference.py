@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bailee.cli.output import Form, announce, output_option
 from bailee.config_keys import host_ip, listen
 from bailee.errors import BadInput
 
@@ -29,6 +30,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="A name of the certificate that --pki makes; may be repeated.",
 )
 @click.option("--trusted-proxy", multiple=True, metavar="ADDRESS", help="A front proxy, exactly.")
+@output_option
 def reference_api(
     where: str,
     certificate: Path | None,
@@ -36,10 +38,11 @@ def reference_api(
     pki: Path | None,
     names: tuple[str, ...],
     trusted_proxy: tuple[str, ...],
+    form: Form,
 ) -> None:
     """Run an API whose users' keys have allowlists, to try Bailee with.
 
-    When it accepts connections it prints {"listening": "https://ADDRESS:PORT"} on stdout.
+    Once it accepts connections, stdout says where.
     """
     from bailee.reference.server import serve
 
@@ -55,7 +58,12 @@ def reference_api(
         certificate, key = files.certificate, files.key
     assert certificate is not None
     assert key is not None
-    serve(place, certificate, key, trusted_proxies=[_proxy(each) for each in trusted_proxy])
+
+    def show(url: str) -> None:
+        announce(form, [{"listening": url}], {"listening": url})
+
+    proxies = [_proxy(each) for each in trusted_proxy]
+    serve(place, certificate, key, trusted_proxies=proxies, announce=show)
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -1,22 +1,28 @@
 """`bailee serve`, and each role alone."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from bailee.cli.output import Form, announce, output_option
 from bailee.cli.surroundings import config_option
+from bailee.config_keys import format_listen
 from bailee.errors import ConfigInvalid
 
 
 @click.command()
 @config_option
-def serve(config: Path | None) -> int:
-    """Run all roles of a vault until SIGTERM; SIGHUP reloads. The log is on stderr."""
+@output_option
+def serve(config: Path | None, form: Form) -> int:
+    """Run all roles of a vault until SIGTERM; SIGHUP reloads. The log is on stderr.
+
+    Once all of them serve, stdout says where.
+    """
     if config is not None:
         _migrate(config)
-    return _run(config, None)
+    return _run(config, None, form)
 
 
 def _migrate(config: Path) -> None:
@@ -29,29 +35,21 @@ def _migrate(config: Path) -> None:
         migrate(store.url)
 
 
-def _alone(role: str, summary: str) -> Callable[[Path | None], int]:
-    def run(config: Path | None) -> int:
-        return _run(config, role)
+def _alone(role: str, summary: str) -> click.Command:
+    def run(config: Path | None, form: Form) -> int:
+        return _run(config, role, form)
 
     run.__doc__ = summary
-    return run
+    return click.command(role)(config_option(output_option(run)))
 
 
-gateway = click.command("gateway")(
-    config_option(_alone("gateway", "Run the gateway's workers alone: they carry the calls."))
-)
-keeper = click.command("keeper")(
-    config_option(_alone("keeper", "Run the keeper alone: it learns pins and signs checkpoints."))
-)
-admin = click.command("admin")(
-    config_option(_alone("admin", "Run the admin API alone; it never sees the root key."))
-)
-public = click.command("public")(
-    config_option(_alone("public", "Run the public pages alone; they never see the root key."))
-)
+gateway = _alone("gateway", "Run the gateway's workers alone: they carry the calls.")
+keeper = _alone("keeper", "Run the keeper alone: it learns pins and signs checkpoints.")
+admin = _alone("admin", "Run the admin API alone; it never sees the root key.")
+public = _alone("public", "Run the public pages alone; they never see the root key.")
 
 
-def _run(config: Path | None, role: str | None) -> int:
+def _run(config: Path | None, role: str | None, form: Form) -> int:
     from bailee.supervise.supervisor import ROLE_NAMES, Supervisor
 
     if config is None:
@@ -59,4 +57,10 @@ def _run(config: Path | None, role: str | None) -> int:
             "no configuration is named", "give --config DIR/bailee.toml, or set BAILEE_CONFIG"
         )
     roles = ROLE_NAMES if role is None else (role,)
-    return Supervisor(config, os.environ, roles=roles).run()
+
+    def show(doors: Mapping[str, tuple[str, int]]) -> None:
+        listening = {name: format_listen(door) for name, door in doors.items()}
+        rows = [{"role": name, "listening": listening.get(name)} for name in roles]
+        announce(form, rows, {"serving": {row["role"]: row["listening"] for row in rows}})
+
+    return Supervisor(config, os.environ, roles=roles, announce=show).run()

@@ -219,7 +219,8 @@ def start_api(stage: Stage, port: int) -> subprocess.Popen[bytes]:
     certificate, key = stage.directory / "server.pem", stage.directory / "server.key"
     files = ("--certificate", str(certificate), "--key", str(key))
     where = f"{API_ADDRESS}:{port}"
-    return stage.start("bailee", "reference-api", "--listen", where, *files, log="api.log")
+    words = ("reference-api", "--listen", where, *files, "-o", "json")
+    return stage.start("bailee", *words, log="api.log")
 
 
 def _write_certificates(directory: Path) -> tuple[World, str]:

@@ -1,11 +1,9 @@
 """Serve the reference API over TLS 1.3."""
 
-import json
 import signal
 import socket
 import ssl
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 
@@ -26,19 +24,20 @@ def serve(
     key: Path,
     *,
     trusted_proxies: Iterable[str] = (),
+    announce: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT, give running answers 5 seconds, and leave with status 0.
 
     To be called once, in the main thread of a process of its own.
 
-    When connections are accepted, one line `{"listening": "https://127.0.0.1:PORT"}` goes to
-    stdout. Requests are not logged: their heads hold keys.
+    Requests are not logged: their heads hold keys.
 
     Args:
         listen: Address and port; port 0 takes a free one.
         certificate: The server's certificate and its issuers, PEM.
         key: The certificate's private key, PEM.
         trusted_proxies: Exact addresses of front proxies; see `allowlist_middleware`.
+        announce: Called with `https://ADDRESS:PORT` once connections are accepted.
 
     Raises:
         StartRefused: The address can't be listened on, or certificate and key don't fit.
@@ -70,7 +69,7 @@ def serve(
     # uvicorn drains on both signals and then raises them again.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _leave)
-    _AnnouncingServer(config).run(sockets=[_listen(*listen)])
+    _AnnouncingServer(config, announce).run(sockets=[_listen(*listen)])
 
 
 def _leave(_: int, __: FrameType | None) -> None:
@@ -78,13 +77,16 @@ def _leave(_: int, __: FrameType | None) -> None:
 
 
 class _AnnouncingServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for each in sockets or ():
             host, port = each.getsockname()[:2]
             host = f"[{host}]" if ":" in host else host
-            sys.stdout.write(json.dumps({"listening": f"https://{host}:{port}"}) + "\n")
-        sys.stdout.flush()
+            self._announce(f"https://{host}:{port}")
 
 
 def _listen(host: str, port: int) -> socket.socket:

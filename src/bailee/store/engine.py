@@ -6,6 +6,7 @@ not the code's, is never opened: what can't be understood can't be obeyed.
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from bailee.errors import ConfigInvalid, Conflict, StoreUnavailable
 from bailee.store.schema import SCHEMA_REVISION
 
 BUSY_SECONDS = 5.0
+_BUSY_PAUSE_SECONDS = 0.02
 """How long a writer waits for another one before it gives up."""
 
 _BEGIN = "bailee_begin"
@@ -99,7 +101,7 @@ def migrate(url: str, mode: int | None = None) -> None:
         found = find_schema(database)
         if found is not None and _is_newer(found):
             check_schema(found)
-        if database.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+        if _switch_to_wal(database) != "wal":
             raise StoreUnavailable(
                 "the database can't be switched to its write-ahead log",
                 "keep it on a local file system",
@@ -195,6 +197,23 @@ def _chmod(path: Path, mode: int) -> None:
         raise StoreUnavailable(
             "the permissions of the database can't be changed", "run this as the file's owner"
         ) from error
+
+
+def _switch_to_wal(database: sqlite3.Connection) -> str:
+    """Switch, and return the mode that the database has then.
+
+    The switch needs the file for itself, and SQLite asks its busy timeout for no such upgrade of a
+    lock: while another process reads or migrates, it says SQLITE_BUSY at once.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return str(database.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+        time.sleep(_BUSY_PAUSE_SECONDS)
 
 
 def _upgrade(path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -31,6 +31,7 @@ class Supervisor:
         environ: The environment's settings go before the file's.
         roles: Names of the roles to run; one alone shares its directory with the other three.
         module: What a role runs with `-m`.
+        announce: Called once all processes serve, with the doors by role: address and port.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Supervisor:
         *,
         roles: Sequence[str] = ROLE_NAMES,
         module: str = "bailee.app.{role}",
+        announce: Callable[[Mapping[str, tuple[str, int]]], None] = lambda doors: None,
     ) -> None:
         self._config = config
         self._environ = environ
         self._roles: tuple[Role, ...] = tuple(role for role in ROLES if role.name in roles)
         self._module = module
+        self._announce = announce
         self._slots: list[Slot] = []
 
     def __repr__(self) -> str:
@@ -90,7 +93,7 @@ class Supervisor:
         async with asyncio.TaskGroup() as tasks:
             for slot in self._slots:
                 tasks.create_task(slot.run(tasks))
-            announcing = tasks.create_task(self._announce())
+            announcing = tasks.create_task(self._announce_doors())
             reloading = tasks.create_task(self._reload_on(reload, tasks))
             await stop.wait()
             announcing.cancel()
@@ -122,7 +125,7 @@ class Supervisor:
         for slot in self._slots:
             slot.kill()
 
-    async def _announce(self) -> None:
+    async def _announce_doors(self) -> None:
         for slot in self._slots:
             await slot.serving.wait()
         doors = {
@@ -131,6 +134,7 @@ class Supervisor:
             if slot.listener is not None
         }
         log.info("serving", doors=doors, processes=len(self._slots))
+        self._announce(doors)
 
     async def _reload_on(self, reload: asyncio.Event, tasks: asyncio.TaskGroup) -> None:
         while True:

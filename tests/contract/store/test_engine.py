@@ -1,9 +1,12 @@
 """Opening, migrating, writing at once."""
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,13 @@ def start(script: str, *arguments: str) -> subprocess.Popen[bytes]:
 def mode_of(path: Path) -> int:
     """The permission bits of a file."""
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def writing_to(path: Path) -> sqlite3.Connection:
+    """Begin to write to a database that has no write-ahead log yet."""
+    writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    writer.execute("BEGIN IMMEDIATE")
+    return writer
 
 
 def test_open_refuses_what_is_absent(tmp_path: Path) -> None:
@@ -213,6 +223,27 @@ def test_two_processes_that_write_at_once_lose_nothing(backend: Backend, store: 
     with store.read() as conn:
         ids = {tenant.id for tenant in tenants.list_page(conn, after=None, limit=1000)}
     assert ids == {TenantId(f"{name}-{number}") for name in "ab" for number in range(150)}
+
+
+def test_migrate_waits_for_another_that_has_just_begun(tmp_path: Path) -> None:
+    """SQLite does not wait by itself for a writer that keeps it from switching to its log."""
+    path = tmp_path / "x.db"
+    with closing(writing_to(path)) as writer:
+        ending = threading.Timer(0.2, writer.execute, ["COMMIT"])
+        ending.start()
+        migrate(f"sqlite:///{path}")
+        ending.join()
+    Store.open(f"sqlite:///{path}").close()
+
+
+def test_migrate_gives_up_on_a_writer_that_never_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits as long as for any other writer, and then says that the database is busy."""
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    path = tmp_path / "x.db"
+    with closing(writing_to(path)), pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
+        migrate(f"sqlite:///{path}")
 
 
 def test_processes_that_migrate_at_once_all_succeed(tmp_path: Path) -> None:
