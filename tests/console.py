@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -98,14 +99,27 @@ class Terminal:
         self._shell.stdin.write(f"{command}\necho; echo '{_MARK}'$?\n")
         self._shell.stdin.flush()
         lines: list[str] = []
-        for line in self._shell.stdout:
-            if line.startswith(_MARK):
-                shown = "".join(lines).removesuffix("\n").replace(str(self._directory), WORKPLACE)
-                for port, real in self._ports.items():
-                    shown = shown.replace(real, port)
-                return shown.splitlines(), int(line.removeprefix(_MARK))
-            lines.append(line)
-        raise AssertionError(f"the shell ended in: {command}\n{''.join(lines)}")
+        # What hangs is killed, so that the test can say which command it was.
+        killing = threading.Timer(SECONDS, self._shell.kill)
+        killing.start()
+        try:
+            for line in self._shell.stdout:
+                if line.startswith(_MARK):
+                    return self._shown(lines), int(line.removeprefix(_MARK))
+                lines.append(line)
+        finally:
+            killing.cancel()
+        raise AssertionError(f"the shell ended in: {command}\n{''.join(lines)}{self._logs()}")
+
+    def _shown(self, lines: list[str]) -> list[str]:
+        shown = "".join(lines).removesuffix("\n").replace(str(self._directory), WORKPLACE)
+        for port, real in self._ports.items():
+            shown = shown.replace(real, port)
+        return shown.splitlines()
+
+    def _logs(self) -> str:
+        logs = sorted(self._directory.rglob("*.log"))
+        return "".join(f"\n{log.name}:\n{log.read_text()[-4000:]}" for log in logs)
 
 
 @contextmanager

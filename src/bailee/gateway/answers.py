@@ -144,9 +144,9 @@ class AnswerReader:
             call.answer_failed(error)
             return
         begun, self._begun = self._begun, None
-        pieces = self._pieces
-        if pieces:
-            self._pieces = []
+        # The list becomes the call's, even an empty one: what the call adds to it must not come back
+        # with the next answer.
+        pieces, self._pieces = self._pieces, []
         if self._complete:
             self._call = None
             reusable = self._keep and not self._excess and error is None

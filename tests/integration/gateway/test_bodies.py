@@ -326,6 +326,29 @@ async def test_bytes_after_an_answer_reach_nobody(case: str, together: bool, sta
 # --- connections kept ---
 
 
+async def test_last_chunk_that_comes_alone_stays_with_its_answer(
+    tmp_path: Path, world: World
+) -> None:
+    """The next answer on the same stream, another client's, has not one byte of it."""
+    large = b"x" * 1000
+
+    async def respond(arrived: Arrived, writer: asyncio.StreamWriter) -> None:
+        if b"/chunked" not in arrived.head:
+            await answer(writer, large)
+            return
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    async with staged(tmp_path, world, respond=respond) as stage:
+        assert (await call(stage, path="/chunked")).body == b"one"
+        assert (await call(stage, path="/plain")).body == large
+        assert (await call(stage, path="/chunked")).body == b"one"
+        assert stage.origin.handshakes == 1
+
+
 async def test_connections_are_kept(stage: Stage) -> None:
     """100 calls on one client connection, and from 10 clients in turn: one TLS connection."""
     stage.origin.respond = echo
