@@ -109,6 +109,14 @@ class ReservedParameter(BaileeError):
     title = "a query parameter is reserved for the credential"
 
 
+class UnsignableRequest(BaileeError):
+    """The request can't be signed as the provider wants it: a parameter that the signature fills
+    stands there twice, or the body is not of a form in which the signature's parts can stand."""
+
+    code, status, fault = "unsignable-request", 400, Fault.CALLER
+    title = "the request can't be signed"
+
+
 class ExpectationRefused(BaileeError):
     """An `Expect` header other than `100-continue`."""
 
@@ -136,6 +144,21 @@ class ConnectionRevoked(BaileeError):
 
     code, status, fault = "connection-revoked", 410, Fault.CALLER
     title = "the connection was revoked"
+
+
+class SubjectMismatch(BaileeError):
+    """`Bailee-Subject` names another subject than the connection's: the application's own mistake
+    would have used one user's key for another."""
+
+    code, status, fault = "subject-mismatch", 403, Fault.CALLER
+    title = "the connection is not of this subject"
+
+
+class LockRequired(BaileeError):
+    """The tenant's gate asks for a lock that the connection does not have."""
+
+    code, status, fault = "lock-required", 403, Fault.OPERATOR
+    title = "the allowlist of the key is not proven"
 
 
 class Denied(BaileeError):
@@ -198,6 +221,13 @@ class EgressAddressMissing(BaileeError):
 
     code, status, fault, retryable = "egress-address-missing", 503, Fault.OPERATOR, True
     title = "the egress address is not on this machine"
+
+
+class FeedUnavailable(BaileeError):
+    """There is no address feed that the authority signed and that is still valid: none is shown."""
+
+    code, status, fault, retryable = "feed-unavailable", 503, Fault.OPERATOR, True
+    title = "no valid address feed"
 
 
 class JournalUnavailable(BaileeError):
@@ -324,6 +354,46 @@ class Conflict(BaileeError):
 
     code, status, fault = "conflict", 409, Fault.CALLER
     title = "the state does not allow this"
+
+
+class ProbingNotAccepted(BaileeError):
+    """The provider's file calls it risky to try a credential from a decoy, the tenant has not
+    accepted that, and the provider reports nothing of its own: nothing could be told. Nothing was
+    sent."""
+
+    code, status, fault = "probing-not-accepted", 409, Fault.CALLER
+    title = "trying a credential from a decoy was not accepted"
+
+
+class PreconditionFailed(BaileeError):
+    """`If-Match` names another state of the thing than it has now: somebody changed it. Nothing was
+    changed."""
+
+    code, status, fault = "precondition-failed", 412, Fault.CALLER
+    title = "the thing is not as the request supposes"
+
+
+class KeyReused(BaileeError):
+    """The `Idempotency-Key` was used within a day for another path or body. Nothing was done."""
+
+    code, status, fault = "key-reused", 409, Fault.CALLER
+    title = "the idempotency key belongs to another request"
+
+
+class RequestUnderWay(BaileeError):
+    """The same request with the same `Idempotency-Key` is under way, or ended without an answer, so
+    that whether it was done is unknown. It was not done again."""
+
+    code, status, fault, retryable = "request-under-way", 409, Fault.CALLER, True
+    title = "the first request of this key has no answer yet"
+
+
+class TokenShownOnce(BaileeError):
+    """The request of this `Idempotency-Key` made a token, and its answer is not kept: a token is
+    shown once. Nothing was done again."""
+
+    code, status, fault = "token-shown-once", 409, Fault.CALLER
+    title = "the token of this request was shown once"
 
 
 class Forbidden(BaileeError):

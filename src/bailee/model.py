@@ -73,6 +73,17 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """A method (`*` for any) and a path pattern: `*` within a segment, `**` over any segments."""
+
+    method: str
+    pattern: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.pattern}"
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceScheme:
     """An auth scheme that only places what the user gave."""
 
@@ -81,7 +92,87 @@ class PlaceScheme:
     """The credential's field names, sorted: exactly what the templates name."""
 
 
-AuthScheme = PlaceScheme
+class Algorithm(StrEnum):
+    """How a signature is made."""
+
+    HMAC_SHA256 = "hmac-sha256"
+    HMAC_SHA384 = "hmac-sha384"
+    HMAC_SHA512 = "hmac-sha512"
+    ED25519 = "ed25519"
+    RSA_SHA256 = "rsa-sha256"
+    """RSASSA-PKCS1-v1_5."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One kind of secret that a provider accepts, and the signature that is made with it."""
+
+    algorithm: Algorithm
+    secret_as: Literal["text", "base64", "hex", "pem"]
+    """What the user's secret is: `pem` for Ed25519 and RSA, one of the others for HMAC."""
+    signature_as: Literal["hex", "base64"]
+
+
+@dataclass(frozen=True, slots=True)
+class SigningPart:
+    """A named piece made of others: `of`, or a JSON object, then digested, then encoded."""
+
+    name: str
+    of: str
+    """A template; empty where there is `json`."""
+    json: tuple[tuple[str, str], ...]
+    """(member, template of a text): a JSON object of these, then of the members of the request's
+    JSON body that are none of these."""
+    digest: Literal["none", "sha256", "sha384", "sha512", "sign"]
+    """`sign` uses the key of the scheme."""
+    encoding: Literal["raw", "hex", "base64"]
+
+
+class Slot(StrEnum):
+    """Where a template scheme puts something."""
+
+    HEADER = "header"
+    QUERY = "query"
+    BODY = "body"
+    """A member of the body, which is a form or a JSON object."""
+    PARAMETER = "parameter"
+    """The query or the form: where the caller has it, else in the form where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What a template scheme puts into one place; the caller's own is taken out."""
+
+    slot: Slot
+    name: str
+    value: str
+    """A template, as in `{signature}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateScheme:
+    """An auth scheme that signs each request; `signing/template.py` says what templates hold."""
+
+    fields: tuple[str, ...]
+    """The credential's field names, sorted."""
+    secret: str
+    """The one of `fields` that signs. It is never put anywhere."""
+    keys: tuple[SigningKey, ...]
+    """At most one for HMAC, and one each for Ed25519 and RSA."""
+    time: Literal["none", "s", "ms", "us", "iso"]
+    nonce: Literal["none", "monotonic", "uuid"]
+    nonce_unit: Literal["s", "ms", "us", "ns"]
+    """A monotonic nonce begins at the time in these."""
+    parts: tuple[SigningPart, ...]
+    """Each may use those before it."""
+    message: str
+    """The template of what is signed."""
+    fillings: tuple[Filling, ...]
+    unsigned: tuple[Rule, ...]
+    """Requests that get what needs no signature, time or nonce, and nothing else."""
+
+
+AuthScheme = PlaceScheme | TemplateScheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +183,131 @@ class TokenPlace:
     name: str
 
 
+class Meaning(StrEnum):
+    """What a provider's answer says about the credential and the address that were used."""
+
+    SERVED = "served"
+    """The answer holds what only an accepted credential is given."""
+    ADDRESS = "address"
+    """Refused for the source address, and said so unmistakably."""
+    CREDENTIAL = "credential"
+    """Refused for the credential: unknown, wrong, expired, badly signed."""
+    CREDENTIAL_OR_ADDRESS = "credential-or-address"
+    """Refused with words that the provider uses for both."""
+    PERMISSION = "permission"
+    """Credential and address are good; the credential may not do this."""
+    LIMITED = "limited"
+    """A rate limit or a ban."""
+    UNCLEAR = "unclear"
+    """Anything else."""
+
+
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A method (`*` for any) and a path pattern: `*` within a segment, `**` over any segments."""
+class Condition:
+    """What an answer must be; all parts that are given must hold, and an empty part holds.
+
+    `present` and `equals` speak of a JSON body: a path is names and list places joined by dots, as
+    in `result.list.0.id`. A path that leads nowhere makes the condition false.
+    """
+
+    status: tuple[int, ...] = ()
+    """One of these; empty means any."""
+    present: tuple[str, ...] = ()
+    """Paths that must lead to something that is neither null nor an empty text, list or object."""
+    equals: tuple[tuple[str, str], ...] = ()
+    """(path, value): what the path leads to, as text; numbers and booleans as JSON spells them."""
+    contains: tuple[str, ...] = ()
+    """Texts, one of which must stand in the body; letters count in either case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One way in which a provider refuses. The first that fits an answer counts."""
+
+    means: Meaning
+    when: Condition
+
+
+class DecoyPolicy(StrEnum):
+    """Whether a user's credential may be tried from a decoy."""
+
+    OK = "ok"
+    RISKY = "risky"
+    """It may lock the key or alarm its user: only where that was accepted by name."""
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """A request of a provider's file. It only reads: a probe never writes (R48)."""
 
     method: str
-    pattern: str
+    path: str
+    query: str = ""
+    """Percent-encoded, without the question mark."""
+    body: str | None = None
+    content_type: str = ""
+    origin: str | None = None
+    """The name of an origin; the default one for `None`."""
 
-    def __str__(self) -> str:
-        return f"{self.method} {self.pattern}"
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How to see whether a credential is served from an address."""
+
+    request: ProviderRequest
+    success: Condition
+    """A positive field in the body, never the status alone."""
+    public: ProviderRequest
+    """A request that anyone may make, without a credential: it tells whether an address is let in
+    at all."""
+    public_success: Condition
+    decoy: DecoyPolicy = DecoyPolicy.RISKY
+
+
+@dataclass(frozen=True, slots=True)
+class SelfReport:
+    """Where the provider itself says what a credential is restricted to, and what it may do."""
+
+    request: ProviderRequest
+    success: Condition
+    addresses: str = ""
+    """Path to the allowed addresses: a list, or a text separated by commas or spaces."""
+    restricted: str = ""
+    """Path to a boolean, for providers that do not name the addresses."""
+    unrestricted_values: tuple[str, ...] = ()
+    """What stands at `addresses` when everything is allowed, such as `*`."""
+    powers: tuple[tuple[str, str, str], ...] = ()
+    """(power, path, value): the credential has `withdraw`, `trade` or `read` when what the path
+    leads to is, or contains, the value as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a provider's own report says of a credential. Without arguments: it says nothing."""
+
+    addresses: tuple[str, ...] = ()
+    """The addresses and networks that the credential works from, in canonical form; empty when
+    they are not told, could not all be read, or are not restricted."""
+    restricted: bool | None = None
+    """Whether it works from listed addresses alone; `None` when that is not told."""
+    powers: tuple[str, ...] = ()
+    """Which of `read`, `trade` and `withdraw` it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowlisting:
+    """What the provider lets its users restrict."""
+
+    scope: Literal["key", "account", "none"]
+    family: tuple[Literal["ipv4", "ipv6"], ...] = ("ipv4",)
+    where: str = ""
+    """The menu path on the provider's site."""
+    max: int | None = None
+    """How many addresses fit."""
+    cidr: bool | None = None
+    decays_days: int | None = None
+    """After so many days a key without a list is deleted or loses powers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +327,10 @@ class Provider:
     deny: tuple[Rule, ...]
     multiplexed: tuple[Rule, ...]
     """Paths of JSON-RPC, GraphQL or batch doors: one path, many meanings."""
+    allowlisting: Allowlisting | None = None
+    probe: Probe | None = None
+    report: SelfReport | None = None
+    refusals: tuple[Refusal, ...] = ()
 
     def origin(self, name: str | None) -> Origin | None:
         """Find an origin by name; the default one for `None`."""
@@ -200,9 +411,14 @@ class TenantKey:
 
 
 class Role(StrEnum):
-    """What a token is for. Callers use the gateway, operators the admin API."""
+    """What a token is for. Callers use the gateway, the other three the admin API."""
 
     OPERATOR = "operator"
+    """Everything, in every tenant."""
+    APPLICATION = "application"
+    """One tenant's connections, callers, grants and locks."""
+    AUDITOR = "auditor"
+    """Reads everything, changes nothing."""
     CALLER = "caller"
 
 
@@ -219,13 +435,50 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Which caller may use a connection, for which rules, until when."""
+    """Which caller may use which connections, for which rules, until when.
+
+    Exactly one of `connection`, `provider` and `subject` is given: the grant is over one
+    connection, over all of the tenant's connections to a provider, or over all of a subject, those
+    made later included.
+    """
 
     id: GrantId
     caller: CallerId
-    connection: ConnectionId
+    connection: ConnectionId | None
     allow: tuple[Rule, ...]
     expires_at: float | None = None
+    provider: ProviderId | None = None
+    subject: str | None = None
+
+
+class LockState(StrEnum):
+    """The measured state of a credential's allowlist; the glossary says when each is given."""
+
+    UNCHECKED = "unchecked"
+    ENFORCED = "enforced"
+    DECLARED = "declared"
+    OPEN = "open"
+    BLOCKED = "blocked"
+    UNPROVEN = "unproven"
+
+
+class Gate(StrEnum):
+    """Which lock a tenant's connections need before they may be used."""
+
+    NONE = "none"
+    DECLARED = "declared"
+    """`declared` or `enforced`."""
+    ENFORCED = "enforced"
+
+
+class Probing(StrEnum):
+    """Which trials of its users' credentials from a decoy a tenant has consented to."""
+
+    NONE = "none"
+    OK = "ok"
+    """With providers where it is known to do no harm."""
+    RISKY = "risky"
+    """Also where it may lock a key or alarm its user."""
 
 
 class ConnectionState(StrEnum):
@@ -253,6 +506,32 @@ class EgressAddress:
     """What providers see and users allow."""
     state: EgressState
     serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedAddress:
+    """An address of the feed."""
+
+    id: EgressId
+    public: str
+    state: EgressState
+    serial: int
+    """Of the statement that published it."""
+    since: float
+    """When the feed first had it."""
+    until: float | None = None
+    """When calls stop leaving from it; None while that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What everyone may read: the addresses that calls leave from. All times are whole seconds."""
+
+    serial: int
+    """Of a later feed it is higher."""
+    created_at: float
+    valid_until: float
+    addresses: tuple[FeedAddress, ...]
 
 
 class JobState(StrEnum):

@@ -12,8 +12,21 @@ from collections.abc import Iterable
 
 from bailee.errors import BadInput
 from bailee.http.hop import may_never_pass
-from bailee.model import Origin, Place, Placement, PlaceScheme, Provider, Rule, TokenPlace
+from bailee.model import (
+    AuthScheme,
+    Origin,
+    Place,
+    Placement,
+    PlaceScheme,
+    Provider,
+    Rule,
+    Slot,
+    TokenPlace,
+)
 from bailee.policy.rules import parse_rule
+from bailee.providers.meaning_check import meaning_faults
+from bailee.providers.meaning_tables import Meanings
+from bailee.providers.template_check import template_faults
 from bailee.signing.place import scheme_of, split_template
 
 MAX_ORIGINS = 32
@@ -45,11 +58,11 @@ def provider_faults(provider: Provider) -> list[str]:
         faults += caller_token_faults(provider.caller_token)
     if provider.dummy_secret is not None:
         faults += dummy_secret_faults(provider.dummy_secret)
-    return (
-        faults
-        + rule_faults("deny", provider.deny)
-        + rule_faults("multiplexed", provider.multiplexed)
-    )
+    rules = rule_faults("deny", provider.deny) + rule_faults("multiplexed", provider.multiplexed)
+    if not rules:
+        told = Meanings(provider.allowlisting, provider.probe, provider.report, provider.refusals)
+        faults += meaning_faults(told, provider.origins, provider.deny, provider.multiplexed)
+    return faults + rules
 
 
 def identity_faults(id: str, name: str, category: str) -> list[str]:
@@ -131,8 +144,20 @@ def certificates_of(pem: str) -> str | None:
     return "".join(lines)
 
 
-def scheme_faults(scheme: PlaceScheme) -> list[str]:
-    """Check where a credential is placed."""
+def scheme_faults(scheme: AuthScheme) -> list[str]:
+    """Check a scheme of either kind."""
+    if isinstance(scheme, PlaceScheme):
+        return _place_faults(scheme)
+    faults = template_faults(scheme) + rule_faults("auth.unsigned", scheme.unsigned)
+    for each in scheme.fillings:
+        if each.slot is Slot.HEADER:
+            faults += _header_placement_faults(each.name)
+        elif not _QUERY_NAME.fullmatch(each.name):
+            faults.append(f"auth.{each.slot} is not a parameter name")
+    return faults
+
+
+def _place_faults(scheme: PlaceScheme) -> list[str]:
     if not 1 <= len(scheme.placements) <= MAX_PLACEMENTS:
         return [f"auth has 1 to {MAX_PLACEMENTS} placements"]
     faults = [fault for each in scheme.placements for fault in placement_faults(each)]

@@ -11,18 +11,17 @@ import msgspec
 from bailee.errors import BadInput
 from bailee.model import (
     Origin,
-    Place,
-    Placement,
-    PlaceScheme,
     Provider,
     ProviderId,
     Rule,
-    TokenPlace,
 )
 from bailee.policy.rules import parse_rule
 from bailee.providers import check
+from bailee.providers.meaning_check import meaning_faults
+from bailee.providers.meaning_tables import read_meanings
+from bailee.providers.scheme import read_auth
+from bailee.providers.stored import provider_of
 from bailee.providers.table import Table
-from bailee.signing.place import scheme_of
 
 FILE_MAX_CHARS: Final = 262_144
 STANDARD_MULTIPLEXED: Final = tuple(
@@ -34,9 +33,6 @@ EVIDENCE_LEVELS: Final = ("documented", "client-library", "observed", "unverifie
 
 # No path, query, fragment or user: where a call goes within an origin is the caller's to say.
 _URL = re.compile(r"https://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.\-]{1,253})(?::([0-9]{1,5}))?")
-_SHORT_PLACES: Final = {
-    "header": Place.HEADER, "query": Place.QUERY, "path": Place.PATH, "basic": Place.BASIC,
-}  # fmt: skip
 
 
 def parse_provider(text: str, read_ca: Callable[[str], str]) -> Provider:
@@ -50,17 +46,28 @@ def parse_provider(text: str, read_ca: Callable[[str], str]) -> Provider:
     Raises:
         BadInput: All faults of the file at once, each with the key it is about.
     """
-    if len(text) > FILE_MAX_CHARS:
-        raise BadInput(f"the provider's file is longer than {FILE_MAX_CHARS} characters")
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadInput(f"the provider's file is not TOML: {error}") from None
-    faults: list[str] = []
-    provider = _read_file(Table("", content, faults), faults, read_ca)
+    provider, faults = inspect_provider(text, read_ca)
     if faults or provider is None:
         raise BadInput("the provider's file has faults: " + "; ".join(faults))
     return provider
+
+
+def inspect_provider(
+    text: str, read_ca: Callable[[str], str]
+) -> tuple[Provider | None, tuple[str, ...]]:
+    """Read a provider's file as `parse_provider` does, and return its faults one by one.
+
+    Where there is a fault, there is no provider.
+    """
+    if len(text) > FILE_MAX_CHARS:
+        return None, (f"it is longer than {FILE_MAX_CHARS} characters",)
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return None, (f"it is not TOML: {error}",)
+    faults: list[str] = []
+    provider = _read_file(Table("", content, faults), faults, read_ca)
+    return (None if faults else provider), tuple(faults)
 
 
 def encode_provider(provider: Provider) -> bytes:
@@ -76,8 +83,9 @@ def decode_provider(encoded: bytes) -> Provider:
             holds what no file could have held.
     """
     try:
-        provider = msgspec.json.decode(encoded, type=Provider)
-        surplus = _has_surplus(msgspec.json.decode(encoded), msgspec.to_builtins(provider))
+        raw = msgspec.json.decode(encoded)
+        provider = provider_of(raw)
+        surplus = _has_surplus(raw, msgspec.to_builtins(provider))
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise BadInput("the stored provider is not of the form that this version knows") from None
     if surplus:
@@ -108,12 +116,14 @@ def _read_file(file: Table, faults: list[str], read_ca: Callable[[str], str]) ->
     headers = tuple(dict.fromkeys(each.lower() for each in file.texts("headers")))
     faults += check.header_faults(headers)
     origins = _read_origins(file, faults, read_ca)
-    auth, caller_token, dummy_secret = _read_auth(file, faults)
+    auth, caller_token, dummy_secret = read_auth(file, faults)
     deny = _read_rules(file, "deny")
     multiplexed = (
         _read_rules(file, "multiplexed") if "multiplexed" in file else STANDARD_MULTIPLEXED
     )
     faults += check.rule_faults("deny", deny) + check.rule_faults("multiplexed", multiplexed)
+    meanings = read_meanings(file)
+    faults += meaning_faults(meanings, origins, deny, multiplexed)
     for evidence in file.tables("evidence"):
         _check_evidence(evidence)
     file.finish()
@@ -121,7 +131,7 @@ def _read_file(file: Table, faults: list[str], read_ca: Callable[[str], str]) ->
         return None
     return Provider(
         ProviderId(id), name, category, headers, origins, auth, caller_token, dummy_secret,
-        deny, multiplexed,
+        deny, multiplexed, *meanings,
     )  # fmt: skip
 
 
@@ -182,66 +192,6 @@ def _read_ca_file(table: Table, read_ca: Callable[[str], str]) -> str | None:
     if certificates is None:
         table.fault("ca_file", "must hold PEM certificates and nothing else, no private key")
     return certificates
-
-
-def _read_auth(
-    file: Table, faults: list[str]
-) -> tuple[PlaceScheme | None, TokenPlace | None, str | None]:
-    table = file.table("auth")
-    if table is None:
-        file.fault("auth", "is missing")
-        return None, None, None
-    if table.text("scheme") not in ("place", None):
-        table.fault("scheme", 'must be "place"')
-    caller = table.table("caller")
-    token, dummy = _read_caller(caller, faults) if caller is not None else (None, None)
-    parts = table.tables("place") if "place" in table else (table,)
-    placements = tuple(p for p in map(_read_placement, parts) if p is not None)
-    for part in parts:
-        if part is not table:
-            part.finish()
-    table.finish()
-    if len(placements) < len(parts):
-        return None, token, dummy
-    scheme_faults = check.scheme_faults(_scheme_or_bare(placements))
-    faults += scheme_faults
-    return (None if scheme_faults else scheme_of(placements)), token, dummy
-
-
-def _scheme_or_bare(placements: tuple[Placement, ...]) -> PlaceScheme:
-    try:
-        return scheme_of(placements)
-    except BadInput:
-        return PlaceScheme(placements, ())
-
-
-def _read_placement(table: Table) -> Placement | None:
-    keys = [key for key in _SHORT_PLACES if key in table]
-    if len(keys) != 1:
-        table.fault("header, query, path, basic:", "exactly one of them must be there")
-        for key in (*keys, "value"):
-            table.value(key)
-        return None
-    place = _SHORT_PLACES[keys[0]]
-    first = table.text(keys[0])
-    if place in (Place.PATH, Place.BASIC):
-        return None if first is None else Placement(place, "", first)
-    value = table.text("value")
-    return None if first is None or value is None else Placement(place, first, value)
-
-
-def _read_caller(table: Table, faults: list[str]) -> tuple[TokenPlace | None, str | None]:
-    token = None
-    if (text := table.text("token")) is not None:
-        kind, _, name = text.partition(" ")
-        # An unknown kind becomes a place that `caller_token_faults` refuses.
-        token = TokenPlace(_SHORT_PLACES.get(kind, Place.PATH), name)
-        faults += check.caller_token_faults(token)
-    dummy = table.optional_text("dummy_secret")
-    if dummy is not None:
-        faults += check.dummy_secret_faults(dummy)
-    table.finish()
-    return token, dummy
 
 
 def _read_rules(file: Table, key: str) -> tuple[Rule, ...]:

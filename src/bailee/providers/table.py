@@ -56,12 +56,35 @@ class Table:
             self.fault(key, "must be true or false")
         return value is True
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Take a list of strings; empty when it is missing."""
+    def optional_flag(self, key: str) -> bool | None:
+        """Take a true or false that may be missing."""
+        return self.flag(key) if key in self._left else None
+
+    def optional_number(self, key: str) -> int | None:
+        """Take a whole number that may be missing."""
+        value = self._left.pop(key, None)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        self.fault(key, "must be a whole number")
+        return None
+
+    def numbers(self, key: str) -> tuple[int, ...]:
+        """Take a whole number or a list of them; empty when it is missing."""
         value = self._left.pop(key, [])
-        if isinstance(value, list) and all(isinstance(each, str) for each in value):
-            return tuple(value)
-        self.fault(key, "must be a list of strings")
+        listed = value if isinstance(value, list) else [value]
+        if all(isinstance(each, int) and not isinstance(each, bool) for each in listed):
+            return tuple(listed)
+        self.fault(key, "must be a whole number or a list of them")
+        return ()
+
+    def texts(self, key: str, *, or_one: bool = False) -> tuple[str, ...]:
+        """Take a list of strings, with `or_one` also a single one; empty when it is missing."""
+        value = self._left.pop(key, [])
+        listed = [value] if or_one and isinstance(value, str) else value
+        if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
+            return tuple(listed)
+        one = "a string or " if or_one else ""
+        self.fault(key, f"must be {one}a list of strings")
         return ()
 
     def value(self, key: str) -> object:
@@ -76,6 +99,28 @@ class Table:
         if value is not _MISSING:
             self.fault(key, "must be a table")
         return None
+
+    def table_or_text(self, key: str, name: str) -> "Table | None":
+        """Take a table, or a string that stands for one with nothing but `name`; a fault and None
+        when it is missing."""
+        value = self._left.get(key, _MISSING)
+        if value is _MISSING:
+            self.fault(key, "is missing")
+        elif isinstance(value, str):
+            self._left[key] = {name: value}
+        return self.table(key)
+
+    def flattened(self) -> "list[tuple[str, object]]":
+        """Take all that is left; the names of tables within are joined by dots, as TOML does."""
+        pairs: list[tuple[str, object]] = []
+        for key, value in self._left.items():
+            if isinstance(value, dict):
+                below = Table("", value, self._faults).flattened()
+                pairs += [(f"{key}.{name}", each) for name, each in below]
+            else:
+                pairs.append((key, value))
+        self._left.clear()
+        return pairs
 
     def named_tables(self, key: str) -> "dict[str, Table]":
         """Take a table of tables, as in `[origin.rest]`."""

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import msgspec
 
-from bailee.model import Origin, Provider
+from bailee.model import AuthScheme, Origin, PlaceScheme, Provider
 
 _LABEL = "bailee/trust/v1"
 
@@ -24,11 +24,7 @@ def trust_record(provider: Provider) -> bytes:
         "label": _LABEL,
         "id": provider.id,
         "origins": [_origin(each) for each in sorted(provider.origins, key=lambda o: o.name)],
-        "auth": {
-            "scheme": "place",
-            "placements": [[p.place, p.name, p.value] for p in provider.auth.placements],
-            "fields": provider.auth.fields,
-        },
+        "auth": _auth(provider.auth),
     }
     return msgspec.json.encode(record, order="sorted")
 
@@ -36,6 +32,17 @@ def trust_record(provider: Provider) -> bytes:
 def trust_digest(provider: Provider) -> bytes:
     """Return the SHA-256 of the trust record: 32 bytes."""
     return sha256(trust_record(provider)).digest()
+
+
+def _auth(scheme: AuthScheme) -> dict[str, object]:
+    """A template scheme counts whole: a member that it gets one day can't be forgotten here."""
+    if isinstance(scheme, PlaceScheme):
+        return {
+            "scheme": "place",
+            "placements": [[p.place, p.name, p.value] for p in scheme.placements],
+            "fields": scheme.fields,
+        }
+    return {"scheme": "template", **msgspec.to_builtins(scheme)}
 
 
 def _origin(origin: Origin) -> dict[str, str | int | bool | None]:

@@ -1,16 +1,27 @@
 """`providers.trust`: the digest follows what decides where a credential may go, nothing else."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
+from bailee.model import (
+    Algorithm,
+    Filling,
+    Placement,
+    Provider,
+    Rule,
+    SigningKey,
+    Slot,
+    TemplateScheme,
+    TokenPlace,
+)
 from bailee.model import Place as P
-from bailee.model import Placement, Provider, Rule, TokenPlace
 from bailee.providers.load import decode_provider, encode_provider, parse_provider
 from bailee.providers.trust import trust_digest, trust_record
-from providers_samples import CA, FULL, read_ca
+from providers_samples import CA, FULL, MINIMAL, read_ca
+from signing_samples import LINES, PAYLOAD, preset, provider_with
 
 PROVIDER = parse_provider(FULL, read_ca)
 
@@ -92,3 +103,64 @@ def test_record_is_what_it_was() -> None:
         b'"ca_sha256":null,"danger_private_addresses":false,"host":"futures.acme.test",'
         b'"name":"futures","port":8443,"tls_minimum":"1.2"},{"address":"::1","ca_sha256":"'
     )
+
+
+def test_digests_are_what_they_were() -> None:
+    """Those of place schemes: older vaults have credentials that are sealed to them."""
+    assert trust_digest(parse_provider(MINIMAL, read_ca)).hex() == (
+        "e8ce9e7affb3dc4c9b89ea0355d901edaae4958338891df4fd23fb60e167beec"
+    )
+    assert trust_digest(PROVIDER).hex() == (
+        "af5c9a346b732670f17685d49521d300ea6962a4c36542b4256f076a58c7b9a4"
+    )
+
+
+SIGNING = provider_with(LINES)
+SCHEME = SIGNING.auth
+assert isinstance(SCHEME, TemplateScheme)
+PART = SCHEME.parts[0]
+PUT = SCHEME.fillings[0]
+
+SIGNING_COUNTS: dict[str, dict[str, Any]] = {
+    "fields": {"fields": ("api_key", "secret")},
+    "which field signs": {"secret": "passphrase"},
+    "an algorithm": {"keys": (SigningKey(Algorithm.HMAC_SHA256, "hex", "base64"),)},
+    "the form of the secret": {"keys": (SigningKey(Algorithm.HMAC_SHA512, "text", "base64"),)},
+    "the form of the signature": {"keys": (SigningKey(Algorithm.HMAC_SHA512, "hex", "hex"),)},
+    "the clock": {"time": "ms"},
+    "the nonce": {"nonce": "monotonic"},
+    "the nonce's unit": {"nonce_unit": "ns"},
+    "a part's name": {"parts": (replace(PART, name="x"), *SCHEME.parts[1:])},
+    "a part's template": {"parts": (replace(PART, of="x"), *SCHEME.parts[1:])},
+    "a part's members": {"parts": (replace(PART, json=(("a", "b"),)), *SCHEME.parts[1:])},
+    "a part's digest": {"parts": (replace(PART, digest="none"), *SCHEME.parts[1:])},
+    "a part's form": {"parts": (replace(PART, encoding="raw"), *SCHEME.parts[1:])},
+    "the order of the parts": {"parts": SCHEME.parts[::-1]},
+    "the message": {"message": SCHEME.message + "x"},
+    "where something is put": {"fillings": (replace(PUT, slot=Slot.QUERY),)},
+    "the name of what is put": {"fillings": (replace(PUT, name="X"),)},
+    "what is put": {"fillings": (replace(PUT, value="{signature}"),)},
+    "something more is put": {"fillings": (PUT, Filling(Slot.HEADER, "X", "{api_key}"))},
+    "what is not signed": {"unsigned": (Rule("GET", "/time"),)},
+}
+
+
+@pytest.mark.parametrize("changes", SIGNING_COUNTS.values(), ids=SIGNING_COUNTS.keys())
+def test_digest_changes_with_every_part_of_a_template_scheme(changes: dict[str, Any]) -> None:
+    """A scheme that signs is trusted whole."""
+    changed = replace(SIGNING, auth=replace(SCHEME, **changes))
+    assert trust_digest(changed) != trust_digest(SIGNING)
+
+
+def test_every_member_of_a_template_scheme_is_tried() -> None:
+    """A member that comes later needs a line above."""
+    tried = {name for changes in SIGNING_COUNTS.values() for name in changes}
+    assert tried == {each.name for each in fields(TemplateScheme)}
+
+
+@pytest.mark.parametrize("provider", [preset("binance"), preset("kraken"), provider_with(PAYLOAD)])
+def test_record_of_a_template_scheme_survives_storage(provider: Provider) -> None:
+    """And where SDKs put the token still does not count."""
+    stored = decode_provider(encode_provider(provider))
+    assert (stored, trust_record(stored)) == (provider, trust_record(provider))
+    assert trust_digest(replace(stored, caller_token=None)) == trust_digest(provider)

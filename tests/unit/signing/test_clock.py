@@ -1,0 +1,37 @@
+"""`signing.clock`: the time as APIs write it."""
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bailee.signing.clock import CLOCKS, microseconds
+
+WRITTEN = {
+    "s": b"1700000000",
+    "ms": b"1700000000123",
+    "us": b"1700000000123457",
+    "iso": b"2023-11-14T22:13:20.123Z",
+}
+
+
+@pytest.mark.parametrize(("name", "written"), WRITTEN.items())
+def test_time_is_cut_down(name: str, written: bytes) -> None:
+    """Never rounded up into the future."""
+    assert CLOCKS[name](1_700_000_000.123_457) == written
+
+
+@given(st.integers(0, 4_102_444_800_000))
+def test_milliseconds_survive_the_float(moment: int) -> None:
+    """A time that was milliseconds comes out as the same milliseconds."""
+    assert CLOCKS["ms"](moment / 1000) == b"%d" % moment
+    assert microseconds(moment / 1000) == moment * 1000
+
+
+@given(st.integers(0, 4_102_444_800_000))
+def test_iso_reads_back(moment: int) -> None:
+    """ISO 8601 in UTC with three digits, whatever the moment."""
+    written = CLOCKS["iso"](moment / 1000).decode()
+    assert len(written) == 24
+    assert round(datetime.fromisoformat(written).timestamp() * 1000) == moment
