@@ -24,7 +24,7 @@ from bailee.model import (
 from bailee.providers.load import parse_provider
 from bailee.providers.trust import trust_digest
 from bailee.secret import Secret
-from bailee.signing.place import parse_credential
+from bailee.signing.credential import parse_credential
 from bailee.store.engine import Store, migrate
 from bailee.vault.authority import Authority, AuthorityVerifier
 from bailee.vault.backends.file import create_root_key
@@ -197,6 +197,7 @@ def make_provider(
 ) -> Provider:
     """A provider `https://api.test:PORT` on 127.0.0.1 with its own CA."""
     auth = auth or 'header = "Authorization"\nvalue = "Bearer {api_key}"'
+    auth = auth if "scheme = " in auth else f'scheme = "place"\n{auth}'
     text = f"""
 id = "{id}"
 {more}
@@ -206,7 +207,6 @@ address = "127.0.0.1"
 ca_file = "ca.pem"
 danger_private_addresses = true
 [auth]
-scheme = "place"
 {auth}
 """
     return parse_provider(text, lambda path: ca_pem)

@@ -32,6 +32,8 @@ from bailee.store import egress as egress_rows
 from bailee.store import tenants as tenant_rows
 from bailee.store.connections import StoredConnection
 from bailee.store.engine import Store
+from bailee.store.revoking import revoke_many
+from bailee.store.scope import Scope
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.statements import verified_tenant_key
 
@@ -88,9 +90,9 @@ def add(
         NoEgressAddress: No such address is active.
     """
     parse_subject(subject)
-    _check_form(sealed)
+    check_form(sealed)
     with store.write() as conn:
-        _check_place(conn, verifier, tenant, provider, sealed, version=1)
+        Place(conn, verifier, tenant).check(provider, sealed, version=1)
         if rows.find(conn, tenant, sealed.connection) is not None:
             raise Conflict("a connection with this id exists already")
         address = egress.choose(conn, verifier, egress_name)
@@ -135,15 +137,16 @@ def show(
 
 def page(
     store: Store,
-    tenant: TenantId,
+    scope: Scope,
     *,
     provider: ProviderId | None = None,
     subject: str | None = None,
     state: ConnectionState | None = None,
+    revoked_since: float | None = None,
     after: str | None = None,
     limit: int = 100,
 ) -> list[StoredConnection]:
-    """List a tenant's connections in the order of their ids; each filter that is given must fit.
+    """List the connections of a scope in the order of their ids; each filter given must fit.
 
     Raises:
         BadInput: `limit` is not 1 to 1000.
@@ -151,10 +154,11 @@ def page(
     with store.read() as conn:
         return rows.list_page(
             conn,
-            tenant,
+            scope,
             provider=provider,
             subject=subject,
             state=state,
+            revoked_since=revoked_since,
             after=after,
             limit=parse_limit(limit),
         )
@@ -183,12 +187,13 @@ def rotate(
         TrustBroken: A record that this rests on was not signed by the authority.
         Conflict: It was sealed to another key, trust record or version.
     """
-    _check_form(sealed)
+    check_form(sealed)
     with store.write() as conn:
         found = _find(conn, tenant, sealed.connection)
         if found.state is not ConnectionState.ACTIVE:
             raise ConnectionRevoked()
-        _check_place(conn, verifier, tenant, found.provider, sealed, version=found.version + 1)
+        place = Place(conn, verifier, tenant)
+        place.check(found.provider, sealed, version=found.version + 1)
         rows.insert_sealed(conn, sealed, now)
         rows.set_version(conn, tenant, found.id, sealed.version)
         rows.drop_sealed(conn, found.id, below=sealed.version)
@@ -200,16 +205,72 @@ def revoke(
 ) -> StoredConnection:
     """Revoke a connection for good and delete its sealed credential.
 
-    One that was revoked stays as it is.
+    Grants and derived tokens that name it are revoked with it. One that was revoked stays as it is.
 
     Raises:
         NotFound: The tenant has no such connection.
     """
     with store.write() as conn:
-        found = _find(conn, tenant, connection)
-        rows.revoke(conn, tenant, connection, now)
-        rows.drop_sealed(conn, connection, below=found.version + 1)
+        revoke_many(conn, tenant, now, connection=connection)
         return _find(conn, tenant, connection)
+
+
+def check_form(sealed: SealedCredential) -> None:
+    """Refuse what can't be a sealed credential, whatever it is sealed to.
+
+    Raises:
+        BadInput: The id or the length is not of the right form.
+    """
+    if not is_connection_id(sealed.connection):
+        raise BadInput("the id of a connection is 26 characters of a to z and 2 to 7")
+    if not LEAST_CIPHERTEXT_BYTES < len(sealed.ciphertext) <= MOST_CIPHERTEXT_BYTES:
+        raise BadInput("the sealed credential has a length that none can have")
+
+
+class Place:
+    """Where a tenant's credentials have to be sealed to; good for one transaction.
+
+    Raises:
+        NotFound: There is no such tenant, or it has no key.
+        TrustBroken: Its key was not signed by the authority.
+    """
+
+    def __init__(self, conn: Connection, verifier: AuthorityVerifier, tenant: TenantId) -> None:
+        key = tenant_rows.current_key(conn, tenant)
+        if key is None:
+            raise NotFound("there is no such tenant, or it has no key")
+        self._key_id = verified_tenant_key(verifier, key.signed, tenant=tenant, key_id=key.id).id
+        self._conn = conn
+        self._verifier = verifier
+        self._digests: dict[ProviderId, bytes] = {}
+
+    def __repr__(self) -> str:
+        return f"Place(key {self._key_id})"
+
+    def check(self, provider: ProviderId, sealed: SealedCredential, version: int) -> None:
+        """Refuse what would be stored and then never open.
+
+        Raises:
+            NotFound: There is no such provider.
+            ProviderNotApproved: It is only proposed.
+            TrustBroken: Its record was not signed by the authority.
+            Conflict: The credential was sealed to another key, trust record or version.
+        """
+        if sealed.version != version:
+            raise Conflict(
+                f"the credential was sealed as version {sealed.version}, and {version} is due",
+                "look at the connection, then seal again",
+            )
+        if sealed.key_id != self._key_id:
+            raise Conflict("the credential was sealed to another key than the tenant's current one")
+        if provider not in self._digests:
+            approved = find_approved(self._conn, self._verifier, provider)
+            self._digests[provider] = trust_digest(approved)
+        if sealed.trust_digest != self._digests[provider]:
+            raise Conflict(
+                "the credential was sealed to another trust record than the approved one",
+                "read the provider again, then seal again",
+            )
 
 
 def _find(conn: Connection, tenant: TenantId, connection: ConnectionId) -> StoredConnection:
@@ -217,39 +278,6 @@ def _find(conn: Connection, tenant: TenantId, connection: ConnectionId) -> Store
     if found is None:
         raise NotFound("there is no such connection")
     return found
-
-
-def _check_form(sealed: SealedCredential) -> None:
-    if not is_connection_id(sealed.connection):
-        raise BadInput("the id of a connection is 26 characters of a to z and 2 to 7")
-    if not LEAST_CIPHERTEXT_BYTES < len(sealed.ciphertext) <= MOST_CIPHERTEXT_BYTES:
-        raise BadInput("the sealed credential has a length that none can have")
-
-
-def _check_place(
-    conn: Connection,
-    verifier: AuthorityVerifier,
-    tenant: TenantId,
-    provider: ProviderId,
-    sealed: SealedCredential,
-    version: int,
-) -> None:
-    """Refuse what would be stored and then never open."""
-    if sealed.version != version:
-        raise Conflict(
-            f"the credential was sealed as version {sealed.version}, and {version} is due",
-            "look at the connection, then seal again",
-        )
-    key = tenant_rows.current_key(conn, tenant)
-    if key is None:
-        raise NotFound("there is no such tenant, or it has no key")
-    if sealed.key_id != verified_tenant_key(verifier, key.signed, tenant=tenant, key_id=key.id).id:
-        raise Conflict("the credential was sealed to another key than the tenant's current one")
-    if sealed.trust_digest != trust_digest(find_approved(conn, verifier, provider)):
-        raise Conflict(
-            "the credential was sealed to another trust record than the approved one",
-            "read the provider again, then seal again",
-        )
 
 
 def _current_digest(

@@ -120,30 +120,51 @@ def find(store: Store, verifier: AuthorityVerifier, name_or_id: str) -> EgressAd
     return verified_egress_address(verifier, row.signed, expected=row.address.id)
 
 
-def choose(conn: Connection, verifier: AuthorityVerifier, name: str | None = None) -> EgressAddress:
-    """Choose an active address: the named one, or the one with the fewest connections.
+class EgressChooser:
+    """Spreads connections over the active addresses; good for one transaction.
 
     Rows that the authority did not sign are passed over.
+    """
+
+    def __init__(self, conn: Connection, verifier: AuthorityVerifier) -> None:
+        self._sound = [
+            row.address
+            for row in rows.list_all(conn)
+            if row.address.state is EgressState.ACTIVE and _is_sound(verifier, row)
+        ]
+        # Counting reads every connection: only where there is a choice.
+        many = len(self._sound) > 1
+        self._connections = connection_rows.count_by_egress(conn) if many else {}
+
+    def __repr__(self) -> str:
+        return f"EgressChooser({len(self._sound)} addresses)"
+
+    def choose(self, name: str | None = None) -> EgressAddress:
+        """Choose the named address, or the one with the fewest connections, and count one there.
+
+        Raises:
+            NoEgressAddress: There is none.
+        """
+        fitting = [address for address in self._sound if name in (None, address.name)]
+        if not fitting:
+            raise NoEgressAddress(
+                "no egress address is published"
+                if name is None
+                else "no such active egress address",
+                "publish one with 'bailee egress add'",
+            )
+        chosen = min(fitting, key=lambda address: self._connections.get(address.id, 0))
+        self._connections[chosen.id] = self._connections.get(chosen.id, 0) + 1
+        return chosen
+
+
+def choose(conn: Connection, verifier: AuthorityVerifier, name: str | None = None) -> EgressAddress:
+    """Choose an active address: the named one, or the one with the fewest connections.
 
     Raises:
         NoEgressAddress: There is none.
     """
-    sound = [
-        row.address
-        for row in rows.list_all(conn)
-        if row.address.state is EgressState.ACTIVE
-        and name in (None, row.address.name)
-        and _is_sound(verifier, row)
-    ]
-    if not sound:
-        raise NoEgressAddress(
-            "no egress address is published" if name is None else "no such active egress address",
-            "publish one with 'bailee egress add'",
-        )
-    if len(sound) == 1:
-        return sound[0]  # counting reads every connection: only where there is a choice
-    connections = connection_rows.count_by_egress(conn)
-    return min(sound, key=lambda address: connections.get(address.id, 0))
+    return EgressChooser(conn, verifier).choose(name)
 
 
 def _is_active_as(row: StoredEgress, name: str) -> bool:

@@ -1,8 +1,10 @@
 """Tenants, their current keys, and the authority's row."""
 
+from dataclasses import replace
+
 from bailee.errors import Conflict, NotFound
 from bailee.manage.forms import parse_label, parse_limit, parse_tenant
-from bailee.model import Signed, TenantId
+from bailee.model import Gate, Probing, Signed, TenantId
 from bailee.store import authority as authority_row
 from bailee.store import tenants as rows
 from bailee.store.authority import StoredAuthority
@@ -45,8 +47,11 @@ def add(
     key: Signed,
     wrapped_private: bytes,
     now: float,
+    *,
+    gate: Gate = Gate.NONE,
+    probing: Probing = Probing.NONE,
 ) -> StoredTenant:
-    """Add a tenant with its first key pair.
+    """Add a tenant with its first key pair, which whoever has the root key made and signed.
 
     Args:
         store: The database.
@@ -56,13 +61,15 @@ def add(
         key: The signed public half, which must be this tenant's.
         wrapped_private: The private half, wrapped by the root key.
         now: Unix seconds.
+        gate: Which lock its connections need before they may be used.
+        probing: What of its users' credentials may be tried from a decoy.
 
     Raises:
         BadInput: The id or the name is not of the right form.
         TrustBroken: The key is not signed by the authority for this tenant.
         Conflict: The tenant exists.
     """
-    added = StoredTenant(TenantId(parse_tenant(tenant)), parse_label(name), now)
+    added = StoredTenant(TenantId(parse_tenant(tenant)), parse_label(name), now, gate, probing)
     public = verified_tenant_key(verifier, key, tenant=added.id)
     with store.write() as conn:
         if rows.find(conn, added.id) is not None:
@@ -70,6 +77,40 @@ def add(
         rows.insert(conn, added)
         rows.insert_key(conn, rows.StoredTenantKey(public.id, added.id, key, wrapped_private, now))
     return added
+
+
+def find(store: Store, tenant: TenantId) -> StoredTenant:
+    """Find a tenant by its id.
+
+    Raises:
+        NotFound: There is none.
+    """
+    with store.read() as conn:
+        found = rows.find(conn, tenant)
+    if found is None:
+        raise NotFound("there is no such tenant")
+    return found
+
+
+def set_lock_policy(
+    store: Store, tenant: TenantId, *, gate: Gate | None = None, probing: Probing | None = None
+) -> StoredTenant:
+    """Set what a tenant wants of its connections' locks; what is not given stays as it is.
+
+    Raises:
+        NotFound: There is no such tenant.
+    """
+    with store.write() as conn:
+        found = rows.find(conn, tenant)
+        if found is None:
+            raise NotFound("there is no such tenant")
+        changed = replace(
+            found,
+            gate=found.gate if gate is None else gate,
+            probing=found.probing if probing is None else probing,
+        )
+        rows.set_lock_policy(conn, tenant, changed.gate, changed.probing)
+    return changed
 
 
 def current_key(store: Store, tenant: TenantId) -> Signed:

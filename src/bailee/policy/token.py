@@ -41,6 +41,14 @@ def digest(text: str) -> bytes | None:
     return sha256(encoded).digest()
 
 
+def admits_method(methods: frozenset[str] | None, method: str) -> bool:
+    """Say whether a token that is bound to some methods is good for one.
+
+    As in a grant's rules, `GET` covers `HEAD`. Bound to None, it is good for all.
+    """
+    return methods is None or method in methods or (method == "HEAD" and "GET" in methods)
+
+
 def _checksum(body: bytes) -> str:
     return _base62(crc32(body), _CHECKSUM_DIGITS)
 

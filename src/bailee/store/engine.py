@@ -73,6 +73,21 @@ class Store:
         with _translated(), self._writing.begin() as connection:
             yield connection
 
+    def empty_log(self) -> bool:
+        """Write the write-ahead log into the database and cut it to nothing.
+
+        Until then what was deleted stands in the log. Waits up to 5 s for others that read.
+
+        Returns:
+            False when somebody read all the while, and the log is as it was.
+
+        Raises:
+            StoreUnavailable: The database did not answer.
+        """
+        with _opened(self.path) as database:
+            busy, *_ = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
     def close(self) -> None:
         """Close every idle connection."""
         self._engine.dispose()

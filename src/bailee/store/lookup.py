@@ -16,7 +16,9 @@ from bailee.model import (
     ConnectionId,
     ConnectionState,
     EgressId,
+    Gate,
     GrantId,
+    LockState,
     ProviderId,
     Role,
     Rule,
@@ -26,6 +28,7 @@ from bailee.model import (
     TokenId,
 )
 from bailee.secret import Secret
+from bailee.store import statements
 from bailee.store.blob import as_bytes
 from bailee.store.engine import check_schema, connect, find_schema
 from bailee.store.grants import rules_from_json
@@ -48,10 +51,16 @@ class TokenRow(NamedTuple):
     revoked_at: float | None
     allow_from: tuple[str, ...]
     """The caller's inbound allowlist; empty means any."""
+    subject: str | None
+    """The only subject whose connections it may use; None for any."""
+    connection: ConnectionId | None
+    """The only connection that it may use; None for any."""
+    methods: frozenset[str] | None
+    """What it may ask for (`policy.token.admits_method`); None for all that a grant allows."""
 
 
 class ConnectionRow(NamedTuple):
-    """A connection, joined with its current sealed version and its subject."""
+    """A connection, joined with its current sealed version, its subject, lock and tenant."""
 
     id: ConnectionId
     tenant: TenantId
@@ -64,57 +73,19 @@ class ConnectionRow(NamedTuple):
     egress: EgressId
     sealed: SealedCredential | None
     """None when there is no sealed version, as after a revocation."""
+    lock: LockState
+    """As it was measured of this version; `unchecked` else."""
+    gate: Gate
+    """Which lock the tenant wants."""
 
 
 class GrantRow(NamedTuple):
-    """A grant of a caller for a connection."""
+    """A grant of a caller that covers a connection."""
 
     id: GrantId
     allow: tuple[Rule, ...]
     expires_at: float | None
     revoked_at: float | None
-
-
-_REVISION = "SELECT value FROM revision WHERE id = 1"
-
-_TOKEN = """
-SELECT t.id, t.role, t.tenant_id, t.caller_id, t.expires_at,
-       coalesce(t.revoked_at, c.revoked_at), c.allow_from
-FROM tokens AS t LEFT JOIN callers AS c ON c.id = t.caller_id AND c.tenant_id = t.tenant_id
-WHERE t.digest = ?
-"""
-
-_CONNECTION = """
-SELECT c.id, c.tenant_id, c.provider_id, c.subject, s.journal_key, c.state, c.version, c.egress_id,
-       v.key_id, v.trust_digest, v.ciphertext
-FROM connections AS c
-JOIN subjects AS s ON s.tenant_id = c.tenant_id AND s.subject = c.subject
-LEFT JOIN sealed_versions AS v ON v.connection_id = c.id AND v.version = c.version
-WHERE c.id = ?
-"""
-
-# The tenant stands in the join too: a grant row that was moved between tenants matches nothing.
-# CROSS JOIN fixes the order of the loops and INDEXED BY the way in: without statistics SQLite would
-# rather walk all grants of a tenant.
-_GRANTS = """
-SELECT g.id, g.allow, g.expires_at, g.revoked_at
-FROM grants AS g INDEXED BY ix_grants_caller_id_connection_id
-CROSS JOIN callers AS c ON c.id = g.caller_id AND c.tenant_id = g.tenant_id
-WHERE g.caller_id = ? AND g.connection_id = ?
-"""
-
-_PROVIDER = "SELECT payload, signature FROM providers WHERE id = ? ORDER BY serial DESC LIMIT 1"
-
-_PIN_SET = """
-SELECT payload, signature FROM pin_sets WHERE provider_id = ? AND origin = ?
-ORDER BY serial DESC LIMIT 1
-"""
-
-_EGRESS = "SELECT payload, signature FROM egress_addresses WHERE id = ?"
-
-_TENANT_KEY = """
-SELECT payload, signature, wrapped_private FROM tenant_keys WHERE tenant_id = ? AND id = ?
-"""
 
 
 class CallLookup:
@@ -143,17 +114,18 @@ class CallLookup:
         if (found.st_dev, found.st_ino) != self._file:
             self.close()
             self._open()
-        row = self._one(_REVISION, ())
+        row = self._one(statements.REVISION, ())
         if row is None:
             raise StoreUnavailable("the database has lost its revision", "restore a backup")
         return int(row[0])
 
     def token(self, digest: bytes) -> TokenRow | None:
         """Find a token by its digest (SHA-256, 32 bytes), live or not."""
-        row = self._one(_TOKEN, (digest,))
+        row = self._one(statements.TOKEN, (digest,))
         if row is None:
             return None
-        name, role, tenant, caller, expires_at, revoked_at, allow_from = row
+        name, role, tenant, caller, expires_at, revoked_at, allow_from = row[:7]
+        subject, connection, methods = row[7:]
         try:
             allowed = () if allow_from in (None, "[]") else tuple(json.loads(allow_from))
             return TokenRow(
@@ -164,17 +136,20 @@ class CallLookup:
                 float(expires_at),
                 _time(revoked_at),
                 allowed,
+                subject,
+                connection,
+                None if methods is None else _methods(methods),
             )
         except (ValueError, TypeError, OverflowError) as error:
             raise _damaged("token") from error
 
     def connection(self, connection: str) -> ConnectionRow | None:
         """Find a connection of any tenant; the caller's tenant is compared by whoever asks."""
-        row = self._one(_CONNECTION, (connection,))
+        row = self._one(statements.CONNECTION, (connection,))
         if row is None:
             return None
         name, tenant, provider, subject, journal_key, state, version, egress = row[:8]
-        key_id, trust_digest, ciphertext = row[8:]
+        key_id, trust_digest, ciphertext, lock, gate = row[8:]
         sealed = None
         if ciphertext is not None:
             sealed = SealedCredential(
@@ -191,13 +166,19 @@ class CallLookup:
                 version=int(version),
                 egress=egress,
                 sealed=sealed,
+                lock=LockState(lock),
+                gate=Gate(gate),
             )
         except (ValueError, TypeError, OverflowError) as error:
             raise _damaged("connection") from error
 
     def grants(self, caller: CallerId, connection: ConnectionId) -> list[GrantRow]:
-        """List the grants of a caller for a connection, expired and revoked ones too."""
-        rows = self._all(_GRANTS, (caller, connection))
+        """List the grants of a caller that cover a connection, expired and revoked ones too.
+
+        They name the connection, its provider or its subject. What ended when a connection was
+        revoked is given as if it still held: the connection itself says that it is revoked.
+        """
+        rows = self._all(statements.GRANTS, (caller, connection) * 3)
         try:
             return [
                 GrantRow(
@@ -210,19 +191,19 @@ class CallLookup:
 
     def provider(self, provider: ProviderId) -> Signed | None:
         """Find the newest signed record of a provider."""
-        return self._signed(_PROVIDER, (provider,))
+        return self._signed(statements.PROVIDER, (provider,))
 
     def pin_set(self, provider: ProviderId, origin: str) -> Signed | None:
         """Find the newest signed pin set of an origin."""
-        return self._signed(_PIN_SET, (provider, origin))
+        return self._signed(statements.PIN_SET, (provider, origin))
 
     def egress(self, egress: EgressId) -> Signed | None:
         """Find the signed statement of an egress address: active or retired, it says so itself."""
-        return self._signed(_EGRESS, (egress,))
+        return self._signed(statements.EGRESS, (egress,))
 
     def tenant_key(self, tenant: TenantId, key_id: str) -> tuple[Signed, bytes] | None:
         """Find a tenant's key pair: the signed public half and the wrapped private one."""
-        row = self._one(_TENANT_KEY, (tenant, key_id))
+        row = self._one(statements.TENANT_KEY, (tenant, key_id))
         return None if row is None else (_signed(row), as_bytes(row[2]))
 
     def close(self) -> None:
@@ -268,6 +249,13 @@ class CallLookup:
 
 def _signed(row: _Row) -> Signed:
     return Signed(as_bytes(row[0]), as_bytes(row[1]))
+
+
+def _methods(text: str) -> frozenset[str]:
+    read = json.loads(text)
+    if not isinstance(read, list):
+        raise TypeError("methods are a list")
+    return frozenset(read)
 
 
 def _time(value: float | None) -> float | None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bailee.store.blob import Blob
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration. Its digits are compared: higher is newer."""
 
 REVISED_TABLES = (
@@ -23,9 +23,13 @@ REVISED_TABLES = (
     "providers",
     "sealed_versions",
     "tenant_keys",
-    "tokens",
 )
-"""A change of a row of these bumps `revision.value` by trigger, whoever makes it."""
+"""A change of a row of these bumps `revision.value` by trigger, whoever makes it.
+
+Three more tables bump it in part. `tokens`: updates and deletions, since nobody has asked for a
+token that was made just now. `locks`: a new row, a deletion, and an update that changes the state
+or the version. `tenants`: an update that changes the gate.
+"""
 
 metadata = sa.MetaData(
     naming_convention={
@@ -60,7 +64,11 @@ tenants = sa.Table(
     _text("id"),
     _text("name"),
     _time("created_at"),
+    sa.Column("gate", sa.Text, nullable=False, server_default="none"),
+    sa.Column("probing", sa.Text, nullable=False, server_default="none"),
     sa.PrimaryKeyConstraint("id"),
+    sa.CheckConstraint("gate IN ('none', 'declared', 'enforced')", "gate_known"),
+    sa.CheckConstraint("probing IN ('none', 'ok', 'risky')", "probing_known"),
 )
 
 tenant_keys = sa.Table(
@@ -217,15 +225,33 @@ tokens = sa.Table(
     _time("created_at"),
     _time("expires_at"),
     _time("revoked_at", null=True),
+    _text("parent_id", sa.ForeignKey("tokens.id"), null=True),
+    _text("subject", null=True),
+    _text("connection_id", null=True),
+    sa.Column("methods", sa.JSON(none_as_null=True), nullable=True),
     sa.PrimaryKeyConstraint("id"),
     sa.UniqueConstraint("digest"),
     sa.ForeignKeyConstraint(["tenant_id", "caller_id"], ["callers.tenant_id", "callers.id"]),
+    sa.ForeignKeyConstraint(["tenant_id", "subject"], ["subjects.tenant_id", "subjects.subject"]),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "connection_id"], ["connections.tenant_id", "connections.id"]
+    ),
     sa.CheckConstraint("length(digest) = 32", "digest_length"),
     sa.CheckConstraint(
-        "(role = 'operator' AND caller_id IS NULL) OR (role = 'caller' AND caller_id IS NOT NULL)",
+        "(role IN ('operator', 'application', 'auditor') AND caller_id IS NULL"
+        " AND parent_id IS NULL) OR (role = 'caller' AND caller_id IS NOT NULL)",
         "role_fits_caller",
     ),
+    # What was derived is bound to one thing, and what was not is bound to nothing.
+    sa.CheckConstraint(
+        "(parent_id IS NULL AND subject IS NULL AND connection_id IS NULL AND methods IS NULL)"
+        " OR (parent_id IS NOT NULL AND (subject IS NULL) <> (connection_id IS NULL))",
+        "bounds_fit_parent",
+    ),
     sa.Index(None, "tenant_id", "caller_id"),
+    sa.Index(None, "tenant_id", "subject"),
+    sa.Index(None, "connection_id"),
+    sa.Index(None, "parent_id", "expires_at"),
 )
 
 grants = sa.Table(
@@ -234,7 +260,9 @@ grants = sa.Table(
     _text("id"),
     _text("tenant_id"),
     _text("caller_id"),
-    _text("connection_id"),
+    _text("connection_id", null=True),
+    _text("provider_id", null=True),
+    _text("subject", null=True),
     sa.Column("allow", sa.JSON, nullable=False),
     _time("created_at"),
     _time("expires_at", null=True),
@@ -244,9 +272,77 @@ grants = sa.Table(
     sa.ForeignKeyConstraint(
         ["tenant_id", "connection_id"], ["connections.tenant_id", "connections.id"]
     ),
+    sa.ForeignKeyConstraint(["tenant_id", "subject"], ["subjects.tenant_id", "subjects.subject"]),
+    sa.CheckConstraint(
+        "(connection_id IS NOT NULL) + (provider_id IS NOT NULL) + (subject IS NOT NULL) = 1",
+        "one_target",
+    ),
     sa.Index(None, "caller_id", "connection_id"),
+    sa.Index(None, "caller_id", "provider_id"),
+    sa.Index(None, "caller_id", "subject"),
     sa.Index(None, "connection_id"),
+    sa.Index(None, "tenant_id", "subject"),
     sa.Index(None, "tenant_id", "id"),
+)
+
+locks = sa.Table(
+    "locks",
+    metadata,
+    _text("connection_id"),
+    _text("tenant_id"),
+    _text("state"),
+    _text("reason"),
+    _number("version"),
+    _text("egress_id", null=True),
+    _text("decoy", null=True),
+    _time("checked_at"),
+    sa.Column("report", sa.JSON(none_as_null=True), nullable=True),
+    sa.Column("observations", sa.JSON(none_as_null=True), nullable=True),
+    sa.PrimaryKeyConstraint("connection_id"),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "connection_id"], ["connections.tenant_id", "connections.id"]
+    ),
+    sa.CheckConstraint(
+        "state IN ('unchecked', 'enforced', 'declared', 'open', 'blocked', 'unproven')",
+        "state_known",
+    ),
+    sa.Index(None, "tenant_id", "state", "connection_id"),
+)
+
+nonces = sa.Table(
+    "nonces",
+    metadata,
+    _text("connection_id", sa.ForeignKey("connections.id")),
+    _number("ceiling"),
+    sa.PrimaryKeyConstraint("connection_id"),
+    sa.CheckConstraint("typeof(ceiling) = 'integer'", "ceiling_whole"),
+    sqlite_with_rowid=False,
+)
+
+replays = sa.Table(
+    "replays",
+    metadata,
+    # No foreign key: a request may be about all tenants at once.
+    _text("tenant_id"),
+    _text("actor"),
+    _text("key"),
+    _blob("digest"),
+    sa.Column("status", sa.Integer, nullable=True),
+    _blob("body", null=True),
+    _time("created_at"),
+    sa.PrimaryKeyConstraint("tenant_id", "actor", "key"),
+    sa.CheckConstraint("length(digest) = 32", "digest_length"),
+    sa.Index(None, "created_at"),
+)
+
+feeds = sa.Table(
+    "feeds",
+    metadata,
+    _number("serial"),
+    _blob("payload"),
+    _blob("signature"),
+    _time("created_at"),
+    sa.PrimaryKeyConstraint("serial"),
 )
 
 jobs = sa.Table(

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bailee.model import Signed, TenantId
+from bailee.model import Gate, Probing, Signed, TenantId
 from bailee.store import schema
 from bailee.store.paging import paged
 
@@ -20,6 +20,10 @@ class StoredTenant:
     id: TenantId
     name: str
     created_at: float
+    gate: Gate = Gate.NONE
+    """Which lock its connections need before they may be used."""
+    probing: Probing = Probing.NONE
+    """What of its users' credentials may be tried from a decoy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +40,34 @@ class StoredTenantKey:
 def insert(conn: sa.Connection, tenant: StoredTenant) -> None:
     """Store a tenant; an id that exists is a Conflict."""
     conn.execute(
-        sa.insert(_table).values(id=tenant.id, name=tenant.name, created_at=tenant.created_at)
+        sa.insert(_table).values(
+            id=tenant.id,
+            name=tenant.name,
+            created_at=tenant.created_at,
+            gate=tenant.gate,
+            probing=tenant.probing,
+        )
     )
 
 
 def find(conn: sa.Connection, tenant: TenantId) -> StoredTenant | None:
     """Find a tenant by its id."""
     row = conn.execute(sa.select(_table).where(_table.c.id == tenant)).one_or_none()
-    return None if row is None else StoredTenant(row.id, row.name, row.created_at)
+    return None if row is None else _tenant(row)
 
 
 def list_page(conn: sa.Connection, *, after: str | None, limit: int) -> list[StoredTenant]:
     """List tenants in the order of their ids."""
     rows = conn.execute(paged(sa.select(_table), _table.c.id, after, limit))
-    return [StoredTenant(row.id, row.name, row.created_at) for row in rows]
+    return [_tenant(row) for row in rows]
+
+
+def set_lock_policy(conn: sa.Connection, tenant: TenantId, gate: Gate, probing: Probing) -> bool:
+    """Set gate and probing of a tenant; False if there is none."""
+    changed = conn.execute(
+        sa.update(_table).where(_table.c.id == tenant).values(gate=gate, probing=probing)
+    )
+    return changed.rowcount == 1
 
 
 def insert_key(conn: sa.Connection, key: StoredTenantKey) -> None:
@@ -84,6 +102,16 @@ def list_keys(conn: sa.Connection, tenant: TenantId) -> list[StoredTenantKey]:
         sa.select(_keys).where(_keys.c.tenant_id == tenant).order_by(_keys.c.created_at, _keys.c.id)
     )
     return [_key(row) for row in rows]
+
+
+def _tenant(row: sa.Row[Any]) -> StoredTenant:
+    return StoredTenant(
+        id=TenantId(row.id),
+        name=row.name,
+        created_at=row.created_at,
+        gate=Gate(row.gate),
+        probing=Probing(row.probing),
+    )
 
 
 def _key(row: sa.Row[Any]) -> StoredTenantKey:

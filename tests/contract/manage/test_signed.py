@@ -18,6 +18,7 @@ from bailee.manage.providers import ProviderState
 from bailee.manage.status import status
 from bailee.model import EgressAddress, EgressId, EgressState, PinSet, ProviderId, TenantId
 from bailee.store import providers as provider_rows
+from bailee.store.schema import SCHEMA_REVISION
 from bailee.vault.statements import (
     sign_egress_address,
     sign_provider,
@@ -321,7 +322,7 @@ def test_status_counts(world: World) -> None:
     pins.approve(world.store, world.verifier, world.pins(pin_set(1, PIN_A)), NOW)
     pins.request_learn(world.store, world.verifier, TENANT, ACME, NOW)
     found = status(world.store, world.verifier, TENANT)
-    assert found.schema == "0001"
+    assert found.schema == SCHEMA_REVISION
     assert found.revision > 1
     assert found.providers == {"approved": 1, "proposed": 1, "changed": 0, "broken": 0}
     assert found.connections == {"active": 1, "revoked": 0}

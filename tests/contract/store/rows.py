@@ -17,6 +17,7 @@ from bailee.model import (
     Job,
     JobId,
     JobState,
+    LockState,
     ProviderId,
     Role,
     Rule,
@@ -32,10 +33,14 @@ from bailee.store import (
     chains,
     connections,
     egress,
+    feeds,
     grants,
     jobs,
+    locks,
+    nonces,
     pins,
     providers,
+    replays,
     tenants,
     tokens,
 )
@@ -54,6 +59,19 @@ TRUST = b"t" * 32
 SEALED = SealedCredential(CONNECTION, 1, "key_a", TRUST, b"sealed" * 20)
 ADDRESS = EgressAddress(EGRESS, "a", "203.0.113.7", EgressState.ACTIVE, 1)
 GRANT = Grant(GrantId("grt_a"), CALLER, CONNECTION, (Rule("GET", "/**"), Rule("POST", "/o/*")))
+
+LOCK = locks.StoredLock(
+    connection=CONNECTION,
+    tenant=TENANT,
+    state=LockState.ENFORCED,
+    version=1,
+    reason="",
+    egress=EGRESS,
+    decoy="d",
+    checked_at=NOW,
+    report={"addresses": ["203.0.113.7"]},
+    observations=[{"step": "D+", "meaning": "address"}],
+)
 
 
 def signed(text: str) -> Signed:
@@ -138,6 +156,23 @@ def _grants(conn: sa.Connection) -> None:
     grants.insert(conn, TENANT, GRANT, NOW)
 
 
+def _locks(conn: sa.Connection) -> None:
+    assert locks.put(conn, LOCK)
+
+
+def _nonces(conn: sa.Connection) -> None:
+    nonces.lease(conn, CONNECTION, 1, 1)
+
+
+def _replays(conn: sa.Connection) -> None:
+    assert replays.reserve(conn, TENANT, "tok_o", "key", DIGEST, NOW)
+
+
+def _feeds(conn: sa.Connection) -> None:
+    for serial in (1, 2):
+        feeds.insert(conn, serial, signed(f"feed {serial}"), NOW)
+
+
 def _jobs(conn: sa.Connection) -> None:
     jobs.insert(conn, job("job_a"))
 
@@ -158,6 +193,10 @@ INSERTS: dict[str, Callable[[sa.Connection], None]] = {
     "callers": _callers,
     "tokens": _tokens,
     "grants": _grants,
+    "locks": _locks,
+    "nonces": _nonces,
+    "replays": _replays,
+    "feeds": _feeds,
     "jobs": _jobs,
     "journal_chains": _journal_chains,
 }

@@ -32,6 +32,7 @@ from bailee.store import (
     grants,
     pins,
     providers,
+    revoking,
     tenants,
     tokens,
 )
@@ -162,9 +163,9 @@ def test_connection_versions_follow_each_other(seeded: Store) -> None:
         connections.drop_sealed(conn, CONNECTION, below=2)
         assert connections.sealed_facts(conn, TENANT, CONNECTION, 1) is None
         assert connections.sealed_facts(conn, TENANT, CONNECTION, 2) is not None
-        assert not connections.revoke(conn, OTHER, CONNECTION, NOW)
-        assert connections.revoke(conn, TENANT, CONNECTION, NOW + 1)
-        assert not connections.revoke(conn, TENANT, CONNECTION, NOW + 2)
+        assert revoking.revoke_many(conn, OTHER, NOW, connection=CONNECTION) == []
+        assert len(revoking.revoke_many(conn, TENANT, NOW + 1, connection=CONNECTION)) == 1
+        assert revoking.revoke_many(conn, TENANT, NOW + 2, connection=CONNECTION) == []
         found = connections.find(conn, TENANT, CONNECTION)
         assert found is not None
         assert (found.state, found.revoked_at) == (ConnectionState.REVOKED, NOW + 1)

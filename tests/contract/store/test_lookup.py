@@ -2,25 +2,32 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from bailee.errors import StoreUnavailable
 from bailee.model import (
+    Caller,
     CallerId,
     ConnectionId,
     ConnectionState,
     EgressId,
+    GrantId,
     ProviderId,
     Role,
     SealedCredential,
     Signed,
+    TokenId,
 )
-from bailee.store import callers, connections, grants, providers, tokens
-from bailee.store.engine import Store, migrate, sqlite_path
+from bailee.store import callers, connections, grants, providers, revoking, tokens
+from bailee.store.engine import Store, connect, migrate, sqlite_path
 from bailee.store.lookup import CallLookup
+from bailee.store.statements import GRANTS
 from contract.store import rows
 from contract.store.conftest import Backend
 from contract.store.rows import CALLER, CONNECTION, EGRESS, NOW, OTHER, PROVIDER, SUBJECT, TENANT
@@ -48,6 +55,9 @@ def test_token_with_its_caller(seeded: Store, lookup: CallLookup) -> None:
         NOW + 100,
         None,
         ("10.0.0.0/8", "192.0.2.1"),
+        None,
+        None,
+        None,
     )
     operator = lookup.token(b"o" * 32)
     assert operator is not None
@@ -90,8 +100,7 @@ def test_connection_with_its_current_version(seeded: Store, lookup: CallLookup) 
 def test_revoked_connection_has_no_credential(seeded: Store, lookup: CallLookup) -> None:
     """After a revocation the connection is found, says so, and has nothing to open."""
     with seeded.write() as conn:
-        connections.revoke(conn, TENANT, CONNECTION, NOW)
-        connections.drop_sealed(conn, CONNECTION, below=2)
+        revoking.revoke_many(conn, TENANT, NOW, connection=CONNECTION)
     found = lookup.connection(CONNECTION)
     assert found is not None
     assert (found.state, found.sealed) == (ConnectionState.REVOKED, None)
@@ -108,11 +117,113 @@ def test_grants_of_caller_and_connection(seeded: Store, lookup: CallLookup) -> N
     assert lookup.grants(CALLER, CONNECTION)[0].revoked_at == NOW
 
 
+def test_grants_over_provider_and_subject_cover_the_connection(
+    seeded: Store, lookup: CallLookup
+) -> None:
+    """A connection is covered by its id, its provider and its subject, each grant once."""
+    later = ConnectionId("d" * 26)
+    over = [
+        replace(rows.GRANT, id=GrantId("grt_p"), connection=None, provider=PROVIDER),
+        replace(rows.GRANT, id=GrantId("grt_s"), connection=None, subject=SUBJECT),
+        replace(rows.GRANT, id=GrantId("grt_x"), connection=None, provider=ProviderId("other")),
+        replace(rows.GRANT, id=GrantId("grt_y"), connection=None, subject="u2"),
+    ]
+    with seeded.write() as conn:
+        connections.insert_subject(conn, TENANT, "u2", rows.JOURNAL_KEY)
+        for grant in over:
+            grants.insert(conn, TENANT, grant, NOW)
+    assert {row.id for row in lookup.grants(CALLER, CONNECTION)} == {"grt_a", "grt_p", "grt_s"}
+    assert len(lookup.grants(CALLER, CONNECTION)) == 3
+    with seeded.write() as conn:
+        connections.insert(conn, replace(rows.connection(later), subject="u2"))
+    assert {row.id for row in lookup.grants(CALLER, later)} == {"grt_p", "grt_y"}
+    assert lookup.grants(CallerId("clr_z"), later) == []
+
+
+def test_a_grant_that_died_with_its_connection_is_told(seeded: Store, lookup: CallLookup) -> None:
+    """Its caller learns that the connection is revoked; who had lost the grant before does not."""
+    lost = replace(rows.GRANT, id=GrantId("grt_b"))
+    with seeded.write() as conn:
+        grants.insert(conn, TENANT, lost, NOW)
+        grants.revoke(conn, TENANT, lost.id, NOW)
+        revoking.revoke_many(conn, TENANT, NOW + 1)
+        found = grants.find(conn, TENANT, rows.GRANT.id)
+    assert found is not None
+    assert found.revoked_at == NOW + 1
+    ended = {row.id: row.revoked_at for row in lookup.grants(CALLER, CONNECTION)}
+    assert ended == {"grt_a": None, "grt_b": NOW}
+    with seeded.write() as conn:
+        conn.execute(sa.text("UPDATE connections SET state = 'active'"))
+    assert lookup.grants(CALLER, CONNECTION)[0].revoked_at == NOW + 1
+
+
+def test_two_tenants_of_the_same_names_share_no_grant(seeded: Store, lookup: CallLookup) -> None:
+    """A grant over a provider or a subject covers the connections of its own tenant alone."""
+    theirs, caller = ConnectionId("d" * 26), CallerId("clr_o")
+    with seeded.write() as conn:
+        connections.insert_subject(conn, OTHER, SUBJECT, rows.JOURNAL_KEY)
+        connections.insert(conn, rows.connection(theirs, OTHER))
+        callers.insert(conn, Caller(caller, OTHER, "app"), NOW)
+        for number, tenant, who in ((1, TENANT, CALLER), (2, OTHER, caller)):
+            blank = replace(rows.GRANT, caller=who, connection=None)
+            over = replace(blank, id=GrantId(f"grt_p{number}"), provider=PROVIDER)
+            grants.insert(conn, tenant, over, NOW)
+            over = replace(blank, id=GrantId(f"grt_s{number}"), subject=SUBJECT)
+            grants.insert(conn, tenant, over, NOW)
+    found = {
+        (who, door): {row.id for row in lookup.grants(who, door)}
+        for who in (CALLER, caller)
+        for door in (CONNECTION, theirs)
+    }
+    assert found == {
+        (CALLER, CONNECTION): {"grt_a", "grt_p1", "grt_s1"},
+        (CALLER, theirs): set(),
+        (caller, CONNECTION): set(),
+        (caller, theirs): {"grt_p2", "grt_s2"},
+    }
+
+
+def test_grants_are_found_by_their_indexes(backend: Backend, seeded: Store) -> None:
+    """No read of grants walks a table, whatever SQLite thinks of the sizes."""
+    with closing(connect(sqlite_path(backend.url), "ro")) as raw:
+        plan = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {GRANTS}", ("a", "b") * 3)]
+    over = [step for step in plan if step.startswith("SEARCH g USING INDEX")]
+    assert len(over) == 3
+    assert all("caller_id=? AND " in step for step in over)
+    assert not [step for step in plan if step.startswith("SCAN")]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "seen"),
+    [
+        ({"subject": SUBJECT}, (SUBJECT, None, None)),
+        ({"connection": CONNECTION}, (None, CONNECTION, None)),
+        (
+            {"subject": SUBJECT, "methods": ("GET", "POST")},
+            (SUBJECT, None, frozenset({"GET", "POST"})),
+        ),
+    ],
+)
+def test_derived_token_comes_with_its_bounds(
+    seeded: Store, lookup: CallLookup, bounds: dict[str, Any], seen: tuple[object, ...]
+) -> None:
+    """What a derived token is bound to is what the gateway reads."""
+    derived = replace(rows.token("tok_d"), parent=TokenId("tok_a"), **bounds)
+    with seeded.write() as conn:
+        tokens.insert(conn, derived, b"e" * 32)
+        assert tokens.find(conn, TENANT, derived.id) == derived
+    row = lookup.token(b"e" * 32)
+    assert row is not None
+    assert (row.subject, row.connection, row.methods) == seen
+
+
 def test_grant_moved_to_another_tenant_matches_nothing(
     backend: Backend, seeded: Store, lookup: CallLookup
 ) -> None:
     """Even with the foreign keys off, a grant of another tenant gives nothing."""
     with sqlite3.connect(sqlite_path(backend.url)) as raw:
+        over = "INSERT INTO grants SELECT 'grt_p', tenant_id, caller_id, NULL, ?, NULL, allow,"
+        raw.execute(f"{over} created_at, NULL, NULL FROM grants", (PROVIDER,))
         raw.execute("UPDATE grants SET tenant_id = ?", (OTHER,))
     raw.close()
     assert lookup.grants(CALLER, CONNECTION) == []
@@ -148,17 +259,19 @@ def test_a_database_that_is_gone_is_unavailable(
 ) -> None:
     """A file that was moved away is noticed, and read again when it is back."""
     path = sqlite_path(backend.url)
+    before = lookup.revision()
     path.rename(tmp_path / "moved")
     with pytest.raises(StoreUnavailable):
         lookup.revision()
     (tmp_path / "moved").rename(path)
-    assert lookup.revision() == 1
+    assert lookup.revision() == before
 
 
 def test_a_database_that_was_replaced_is_read(
     backend: Backend, seeded: Store, lookup: CallLookup, tmp_path: Path
 ) -> None:
     """A restored backup in the place of the file is what is read from now on."""
+    filled = lookup.revision()
     assert lookup.token(rows.DIGEST) is not None
     seeded.close()
     path = sqlite_path(backend.url)
@@ -166,7 +279,7 @@ def test_a_database_that_was_replaced_is_read(
         file.unlink()
     migrate(f"sqlite:///{tmp_path / 'other.db'}")
     (tmp_path / "other.db").rename(path)
-    assert lookup.revision() == 1
+    assert lookup.revision() < filled
     assert lookup.token(rows.DIGEST) is None
 
 
@@ -179,6 +292,11 @@ def test_a_database_that_was_replaced_is_read(
         ("UPDATE connections SET version = 'x'", lambda reads: reads.connection(CONNECTION)),
         ("UPDATE grants SET allow = '[1, 2]'", lambda reads: reads.grants(CALLER, CONNECTION)),
         ("UPDATE connections SET state = 'x'", lambda reads: reads.connection(CONNECTION)),
+        ("UPDATE locks SET state = 'x'", lambda reads: reads.connection(CONNECTION)),
+        ("UPDATE tenants SET gate = 'x'", lambda reads: reads.connection(CONNECTION)),
+        ("UPDATE tokens SET methods = 'GET'", lambda reads: reads.token(rows.DIGEST)),
+        ("UPDATE tokens SET methods = '\"GET\"'", lambda reads: reads.token(rows.DIGEST)),
+        ("UPDATE tokens SET methods = '[[1]]'", lambda reads: reads.token(rows.DIGEST)),
     ],
 )
 def test_a_damaged_row_is_unavailable(

@@ -108,7 +108,7 @@ def test_authenticate_tells_strangers_nothing(world: World) -> None:
     caller = callers.add(world.store, TENANT, "app", NOW)
     with pytest.raises(Forbidden):
         tokens.authenticate(world.store, text_of(caller.token), NOW)
-    found = tokens.authenticate(world.store, text_of(caller.token), NOW, role=Role.CALLER)
+    found = tokens.authenticate(world.store, text_of(caller.token), NOW, roles={Role.CALLER})
     assert found == caller.token.token
 
 

@@ -60,3 +60,23 @@ def test_every_single_typing_error_is_found() -> None:
         for other in "aZ09":
             if TEXT[position] != other:
                 assert token.digest(TEXT[:position] + other + TEXT[position + 1 :]) is None
+
+
+@pytest.mark.parametrize(
+    ("methods", "method", "admitted"),
+    [
+        (None, "GET", True),
+        (None, "DELETE", True),
+        ({"GET"}, "GET", True),
+        ({"GET"}, "HEAD", True),
+        ({"GET"}, "POST", False),
+        ({"HEAD"}, "GET", False),
+        ({"POST", "PUT"}, "PUT", True),
+        ({"POST"}, "HEAD", False),
+        (set(), "GET", False),
+    ],
+)
+def test_a_token_admits_its_methods(methods: set[str] | None, method: str, admitted: bool) -> None:
+    """A token bound to methods is good for them, and to none for none; unbound, for all."""
+    bound = None if methods is None else frozenset(methods)
+    assert token.admits_method(bound, method) is admitted
