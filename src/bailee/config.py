@@ -13,16 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bailee.config_keys import EGRESS_KEYS, KEYS, Key, Listen, Required, format_listen
+from bailee.config_keys import DECOY_KEYS, EGRESS_KEYS, KEYS, Key, Listen, Required, format_listen
 from bailee.errors import ConfigInvalid
+from bailee.lock.neighbours import are_neighbours
+
+_LISTS = ("BAILEE_EGRESS__", "BAILEE_DECOY__")
 
 
 @dataclass(frozen=True, slots=True)
 class VaultSettings:
-    """Where the root key is (`file:PATH`), and the authority's public half (`ed25519/<base64>`)."""
+    """Where the root key is (`file:PATH` or `passphrase:PATH`), and the authority's public half
+    (`ed25519/<base64>`). The path of the passphrase's file is absolute."""
 
     root_key: str
     authority: str
+    passphrase_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,12 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class JournalSettings:
-    """Where the journal is written (absolute), and what a written line survives."""
+    """Where the journal is written (absolute), what a written line survives, and for how many
+    days a chain that has ended is kept (0: for ever)."""
 
     directory: Path
     sync: Literal["batched", "always"]
+    keep_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class GatewaySettings:
     connections: int
     call_seconds: float
     connect_seconds: float
+    signed_body_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class AdminSettings:
     """The door for operators."""
 
     listen: Listen
+    danger_plain_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,15 @@ class EgressEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DecoyEntry:
+    """An address that is never published; locks are measured from it. As in `EgressEntry`."""
+
+    name: str
+    bind: str
+    public: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A checked configuration. `base` is the directory of the file; both are absolute."""
 
@@ -120,11 +138,16 @@ class Settings:
     keeper: KeeperSettings
     users: UsersSettings
     egress: tuple[EgressEntry, ...]
+    decoy: tuple[DecoyEntry, ...] = ()
 
     @property
     def dangers(self) -> tuple[str, ...]:
         """The switches that are on and weaken a promise; each is logged at start."""
-        return ("gateway.danger_plain_calls",) if self.gateway.danger_plain_calls else ()
+        switches = {
+            "gateway.danger_plain_calls": self.gateway.danger_plain_calls,
+            "admin.danger_plain_admin": self.admin.danger_plain_admin,
+        }
+        return tuple(name for name, is_on in switches.items() if is_on)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -145,14 +168,18 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     document = _read(path)
     faults: list[str] = []
     plain = _plain_values(document, environ, faults)
-    egress = _egress(document.pop("egress", []), faults)
+    egress = tuple(
+        EgressEntry(*taken) for taken in _entries("egress", EGRESS_KEYS, document, faults)
+    )
+    decoy = tuple(DecoyEntry(*taken) for taken in _entries("decoy", DECOY_KEYS, document, faults))
     faults.extend(f"{name} is not a known section" for name in document)
     if not faults:
         faults.extend(_contradictions(plain, egress))
+        faults.extend(_decoy_contradictions(decoy, egress))
     if faults:
         listed = "".join(f"\n  {fault}" for fault in faults)
         raise ConfigInvalid(f"{path} is not valid:{listed}", "mend these, nothing was started")
-    return _settings(path, plain, egress)
+    return _settings(path, plain, egress, decoy)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -189,7 +216,7 @@ def _plain_values(
 
 
 def _lists(place: str) -> str:
-    return ": lists stand in the file alone" if place.startswith("BAILEE_EGRESS__") else ""
+    return ": lists stand in the file alone" if place.startswith(_LISTS) else ""
 
 
 def _value(key: Key, given: tuple[str, object] | None, faults: list[str]) -> object:
@@ -205,30 +232,29 @@ def _value(key: Key, given: tuple[str, object] | None, faults: list[str]) -> obj
         return None
 
 
-def _egress(entries: object, faults: list[str]) -> tuple[EgressEntry, ...]:
+def _entries(
+    section: str, keys: tuple[Key, ...], document: dict[str, Any], faults: list[str]
+) -> list[tuple[str, str, str]]:
+    """Take a list of addresses out of the document, as (name, bind, public)."""
+    entries: object = document.pop(section, [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        faults.append("egress must be a list of sections, each written [[egress]]")
-        return ()
+        faults.append(f"{section} must be a list of sections, each written [[{section}]]")
+        return []
     read = []
     before = len(faults)
     for number, entry in enumerate(entries, start=1):
-        place = f"egress[{number}]"
+        place = f"{section}[{number}]"
         given = {name: (f"{place}.{name}", it) for name, it in entry.items()}
-        taken = {key.name: _value(key, given.pop(key.name, None), faults) for key in EGRESS_KEYS}
+        taken = {key.name: _value(key, given.pop(key.name, None), faults) for key in keys}
         faults.extend(f"{unknown} is not a known setting" for unknown, _ in given.values())
-        name, bind, public = (taken[key.name] for key in EGRESS_KEYS)
-        read.append(EgressEntry(str(name), str(bind), str(public or bind)))
-    return tuple(read) if len(faults) == before else ()
+        name, bind, public = (taken[key.name] for key in keys)
+        read.append((str(name), str(bind), str(public or bind)))
+    return read if len(faults) == before else []
 
 
 def _contradictions(plain: dict[str, Any], egress: tuple[EgressEntry, ...]) -> Iterator[str]:
     """Faults of values that are each right alone."""
-    host, _ = plain["gateway.listen"]
-    if not ipaddress.ip_address(host).is_loopback and not plain["gateway.danger_plain_calls"]:
-        yield (
-            "gateway.listen is not a loopback address: calls over plain HTTP would show tokens to "
-            "the network; put a TLS proxy on this machine, or set gateway.danger_plain_calls = true"
-        )
+    yield from _plain_doors(plain)
     doors = ("gateway.listen", "public.listen", "admin.listen")
     for place, door in enumerate(doors):
         for other in doors[place + 1 :]:
@@ -237,16 +263,64 @@ def _contradictions(plain: dict[str, Any], egress: tuple[EgressEntry, ...]) -> I
     users = [plain[f"users.{name}"] for name in ("admin", "public", "group")]
     if any(users) and not all(users):
         yield "users needs admin, public and group, or none of them"
+    yield from _entry_contradictions("egress", egress)
+
+
+def _plain_doors(plain: dict[str, Any]) -> Iterator[str]:
+    """Doors that would show tokens to the network."""
+    for door, switch, what in (
+        ("gateway.listen", "gateway.danger_plain_calls", "calls over plain HTTP"),
+        ("admin.listen", "admin.danger_plain_admin", "requests over plain HTTP"),
+    ):
+        host, _ = plain[door]
+        if not ipaddress.ip_address(host).is_loopback and not plain[switch]:
+            yield (
+                f"{door} is not a loopback address: {what} would show tokens to the network; "
+                f"put a TLS proxy on this machine, or set {switch} = true"
+            )
+
+
+def _entry_contradictions(
+    section: str, entries: tuple[EgressEntry | DecoyEntry, ...]
+) -> Iterator[str]:
     for what in ("name", "bind", "public"):
-        values = [getattr(entry, what) for entry in egress]
+        values = [getattr(entry, what) for entry in entries]
         for value in sorted({value for value in values if values.count(value) > 1}):
-            yield f"egress has more than one entry with {what} = {value}"
-    for entry in egress:
+            yield f"{section} has more than one entry with {what} = {value}"
+    for entry in entries:
         if (":" in entry.bind) != (":" in entry.public):
-            yield f"egress {entry.name} has bind and public of different families"
+            yield f"{section} {entry.name} has bind and public of different families"
 
 
-def _settings(path: Path, plain: dict[str, Any], egress: tuple[EgressEntry, ...]) -> Settings:
+def _decoy_contradictions(
+    decoys: tuple[DecoyEntry, ...], egress: tuple[EgressEntry, ...]
+) -> Iterator[str]:
+    """A decoy that an allowlist could let in with an egress address would prove nothing."""
+    yield from _entry_contradictions("decoy", decoys)
+    for decoy in decoys:
+        for entry in egress:
+            if decoy.name == entry.name:
+                yield f"decoy {decoy.name} and an egress address have the same name"
+            if decoy.bind == entry.bind:
+                yield f"decoy {decoy.name} has the same bind as egress {entry.name}"
+            if are_neighbours(decoy.public, entry.public):
+                yield (
+                    f"decoy {decoy.name} ({decoy.public}) is in the same "
+                    f"{'/64' if ':' in entry.public else '/24'} as egress {entry.name} "
+                    f"({entry.public}): take an address of another network"
+                )
+
+
+def _path(base: Path, given: str) -> Path | None:
+    return Path(os.path.abspath(base / given)) if given else None
+
+
+def _settings(
+    path: Path,
+    plain: dict[str, Any],
+    egress: tuple[EgressEntry, ...],
+    decoy: tuple[DecoyEntry, ...],
+) -> Settings:
     base = path.parent
 
     def section(name: str) -> dict[str, Any]:
@@ -257,11 +331,14 @@ def _settings(path: Path, plain: dict[str, Any], egress: tuple[EgressEntry, ...]
     return Settings(
         path=path,
         base=base,
-        vault=VaultSettings(**section("vault")),
+        vault=VaultSettings(
+            **section("vault") | {"passphrase_file": _path(base, plain["vault.passphrase_file"])}
+        ),
         store=StoreSettings(**section("store") | {"url": f"sqlite:///{database}"}),
         journal=JournalSettings(
             directory=Path(os.path.abspath(base / plain["journal.directory"])),
             sync=plain["journal.sync"],
+            keep_days=plain["journal.keep_days"],
         ),
         gateway=GatewaySettings(
             **section("gateway")
@@ -274,4 +351,5 @@ def _settings(path: Path, plain: dict[str, Any], egress: tuple[EgressEntry, ...]
         keeper=KeeperSettings(**section("keeper")),
         users=UsersSettings(**section("users")),
         egress=egress,
+        decoy=decoy,
     )

@@ -60,8 +60,9 @@ def path(given: object) -> str:
 
 def root_key(given: object) -> str:
     """Where the root key is. Its value is never repeated: it may be the key itself."""
-    if not text(given).removeprefix("file:") or not text(given).startswith("file:"):
-        raise ValueError("must be `file:` and the path of the root key")
+    kind, _, place = text(given).partition(":")
+    if kind not in ("file", "passphrase") or not place:
+        raise ValueError("must be `file:` or `passphrase:`, and the path of a file")
     return text(given)
 
 
@@ -199,9 +200,13 @@ def entry_name(given: object) -> str:
 # fmt: off
 KEYS = (
     Key("vault", "root_key", root_key, "file:root.key",
-        "where the root key is: `file:` and a path"),
+        "where the root key is: `file:` and a path, or `passphrase:` and the path of a file that "
+        "says how the key is derived"),
     Key("vault", "authority", authority, Required,
         "the public half of the authority, as `bailee init` wrote it"),
+    Key("vault", "passphrase_file", text, "",
+        "a file of mode 0600 with the passphrase, which BAILEE_PASSPHRASE_FILE and "
+        "BAILEE_PASSPHRASE_FD go before; without one it is asked for on the terminal"),
     Key("store", "url", store_url, "sqlite:///bailee.db",
         "the database: `sqlite:///` and a path"),
     Key("store", "stale_seconds", seconds(0, 3600), 0.0,
@@ -210,6 +215,8 @@ KEYS = (
         "where the journal is written"),
     Key("journal", "sync", sync, "batched",
         "`batched`: a written line survives kill -9; `always`: it survives a loss of power"),
+    Key("journal", "keep_days", whole(0, 36_500), 0,
+        "files of the journal that ended so many days ago are removed; 0 keeps them for ever"),
     Key("gateway", "listen", listen, "127.0.0.1:8700",
         "address and port for calls"),
     Key("gateway", "workers", whole(1, 256), None,
@@ -224,12 +231,17 @@ KEYS = (
         "how long a call may stand still, waiting for the provider or for the client"),
     Key("gateway", "connect_seconds", seconds(0.1, 60), 5.0,
         "deadline for a new connection to a provider, TLS included"),
+    Key("gateway", "signed_body_bytes", whole(1, 1 << 30), 1 << 20,
+        "the largest body that is held until it is whole, where the provider's scheme signs it"),
     Key("public", "listen", listen, "127.0.0.1:8701",
         "address and port of the public pages"),
     Key("public", "base_url", base_url, None,
         "how the world sees the public pages; by default `http://` and `public.listen`"),
     Key("admin", "listen", listen, "127.0.0.1:8702",
         "address and port of the admin API"),
+    Key("admin", "danger_plain_admin", switch, False,
+        "serve the admin API over plain HTTP to other machines: whoever is on the way reads the "
+        "tokens"),
     Key("keeper", "poll_seconds", seconds(0.01, 60), 0.2,
         "how often the keeper looks for jobs"),
     Key("keeper", "checkpoint_seconds", seconds(1, 86_400), 60.0,
@@ -248,5 +260,14 @@ EGRESS_KEYS = (
         "the address of this machine that calls leave from"),
     Key("egress", "public", host_ip, None,
         "what providers see; by default the same as `bind`"),
+)
+DECOY_KEYS = (
+    Key("decoy", "name", entry_name, Required,
+        "what locks call this address"),
+    Key("decoy", "bind", host_ip, Required,
+        "an address of this machine that no call ever leaves from and that is never published"),
+    Key("decoy", "public", host_ip, None,
+        "what providers see, outside of the /24 (IPv6: /64) of every egress address; by default "
+        "the same as `bind`"),
 )
 # fmt: on

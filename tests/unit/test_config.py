@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bailee.config import EgressEntry, load
-from bailee.config_keys import EGRESS_KEYS, KEYS
+from bailee.config import DecoyEntry, EgressEntry, load
+from bailee.config_keys import DECOY_KEYS, EGRESS_KEYS, KEYS
 from bailee.errors import ConfigInvalid
 
 AUTHORITY = "ed25519/" + "A" * 43 + "="
@@ -32,6 +32,8 @@ def test_load_when_all_but_the_authority_is_absent(tmp_path: Path) -> None:
     settings = load(written(tmp_path, MINIMAL), {})
     assert settings.base == tmp_path
     assert settings.vault.root_key == "file:root.key"
+    assert settings.vault.passphrase_file is None
+    assert settings.journal.keep_days == 0
     assert settings.store.url == f"sqlite:///{tmp_path}/bailee.db"
     assert settings.store.path == tmp_path / "bailee.db"
     assert settings.store.stale_seconds == 0.0
@@ -55,7 +57,8 @@ def test_load_when_everything_is_set(tmp_path: Path) -> None:
             tmp_path,
             f"""
             [vault]
-            root_key = "file:/etc/bailee/root.key"
+            root_key = "passphrase:/etc/bailee/root.kdf"
+            passphrase_file = "../secrets/passphrase"
             authority = "{AUTHORITY}"
             [store]
             url = "sqlite:////var/lib/bailee.db"
@@ -63,6 +66,7 @@ def test_load_when_everything_is_set(tmp_path: Path) -> None:
             [journal]
             directory = "/var/log/bailee"
             sync = "always"
+            keep_days = 400
             [gateway]
             listen = "[::]:80"
             workers = 3
@@ -75,7 +79,8 @@ def test_load_when_everything_is_set(tmp_path: Path) -> None:
             listen = "[::1]:81"
             base_url = "https://keys.example/"
             [admin]
-            listen = "127.0.0.1:82"
+            listen = "192.0.2.1:82"
+            danger_plain_admin = true
             [keeper]
             poll_seconds = 1
             checkpoint_seconds = 10
@@ -94,11 +99,15 @@ def test_load_when_everything_is_set(tmp_path: Path) -> None:
         ),
         {},
     )
+    assert settings.vault.root_key == "passphrase:/etc/bailee/root.kdf"
+    assert settings.vault.passphrase_file == tmp_path.parent / "secrets" / "passphrase"
     assert settings.store.url == "sqlite:////var/lib/bailee.db"
     assert settings.journal.directory == Path("/var/log/bailee")
+    assert settings.journal.keep_days == 400
     assert settings.gateway.listen == ("::", 80)
     assert settings.gateway.head_seconds == 2.0
-    assert settings.dangers == ("gateway.danger_plain_calls",)
+    assert settings.admin.listen == ("192.0.2.1", 82)
+    assert settings.dangers == ("gateway.danger_plain_calls", "admin.danger_plain_admin")
     assert settings.public.base_url == "https://keys.example"
     assert settings.users.apart
     assert settings.users.public == "1002"
@@ -149,7 +158,7 @@ def test_load_when_there_are_many_faults(tmp_path: Path) -> None:
         name = "A!"
         bnid = "127.0.0.2"
         """,
-        {"BAILEE_GATEWAY__COLOUR": "x", "BAILEE_EGRESS__NAME": "a"},
+        {"BAILEE_GATEWAY__COLOUR": "x", "BAILEE_EGRESS__NAME": "a", "BAILEE_DECOY__BIND": "a"},
     )
     for fault in (
         "colour is not a known section",
@@ -162,15 +171,19 @@ def test_load_when_there_are_many_faults(tmp_path: Path) -> None:
         "egress.bind is missing",
         "BAILEE_GATEWAY__COLOUR is not a known setting",
         "BAILEE_EGRESS__NAME is not a known setting: lists stand in the file alone",
+        "BAILEE_DECOY__BIND is not a known setting: lists stand in the file alone",
     ):
         assert f"\n  {fault}" in said
-    assert len(said.splitlines()) == 11
+    assert len(said.splitlines()) == 12
 
 
 REFUSED = {
     "a section that is not one": ("gateway = 3", "gateway must be a section"),
     "an egress that is no list": ('[egress]\nname = "a"', "egress must be a list"),
     "a key in place of its path": ('[vault]\nroot_key = "c2VjcmV0"', "vault.root_key must be"),
+    "another key store": ('[vault]\nroot_key = "vault:x"', "vault.root_key must be `file:` or"),
+    "a root key without a path": ('[vault]\nroot_key = "passphrase:"', "vault.root_key must be"),
+    "a journal of the past": ("[journal]\nkeep_days = -1", "journal.keep_days must be"),
     "a short authority": ('[vault]\nauthority = "ed25519/AAAA"', "vault.authority must be"),
     "an authority not in base64": ('[vault]\nauthority = "ed25519/?"', "vault.authority must be"),
     "a database in memory": ('[store]\nurl = "sqlite:///:memory:"', "store.url must be"),
@@ -187,6 +200,7 @@ REFUSED = {
     "true workers": ("[gateway]\nworkers = true", "gateway.workers must be"),
     "a danger by a number": ("[gateway]\ndanger_plain_calls = 1", "danger_plain_calls must be"),
     "plain calls off loopback": ('[gateway]\nlisten = "0.0.0.0:80"', "is not a loopback address"),
+    "plain admin off loopback": ('[admin]\nlisten = "[::]:82"', "set admin.danger_plain_admin"),
     "one port twice": ('[admin]\nlisten = "127.0.0.1:8701"', "public.listen and admin.listen"),
     "a base URL of another kind": ('[public]\nbase_url = "ftp://a"', "public.base_url must be"),
     "a base URL with a query": ('[public]\nbase_url = "https://a/?b"', "public.base_url must be"),
@@ -205,6 +219,58 @@ REFUSED = {
         "egress has more than one entry with name = a",
     ),
 }
+
+
+EGRESS = '[[egress]]\nname = "a"\nbind = "203.0.113.7"\n'
+EGRESS6 = '[[egress]]\nname = "a"\nbind = "2001:db8::7"\n'
+
+
+def decoy(bind: str, name: str = "d", public: str | None = None) -> str:
+    """A section of a decoy."""
+    more = "" if public is None else f'public = "{public}"\n'
+    return f'[[decoy]]\nname = "{name}"\nbind = "{bind}"\n{more}'
+
+
+def test_decoys_when_they_are_far_enough(tmp_path: Path) -> None:
+    """A decoy has another network than every egress address, as the outside sees them."""
+    text = MINIMAL + EGRESS + decoy("203.0.112.7") + decoy("10.0.0.9", "e", "198.51.100.1")
+    settings = load(written(tmp_path, text), {})
+    assert settings.decoy == (
+        DecoyEntry("d", "203.0.112.7", "203.0.112.7"),
+        DecoyEntry("e", "10.0.0.9", "198.51.100.1"),
+    )
+    other = load(written(tmp_path, MINIMAL + EGRESS6 + decoy("2001:db8:0:1::7")), {})
+    assert other.decoy[0].public == "2001:db8:0:1::7"
+    behind_nat = EGRESS.replace("203.0.113.7", "10.0.0.8") + 'public = "203.0.113.7"\n'
+    assert load(written(tmp_path, MINIMAL + behind_nat + decoy("10.0.0.9", "d", "192.0.2.1")), {})
+
+
+REFUSED |= {
+    "a decoy that is no list": ('[decoy]\nname = "a"', "decoy must be a list of sections"),
+    "a decoy without an address": ('[[decoy]]\nname = "a"', "decoy.bind is missing"),
+    "an unknown key of a decoy": (decoy("10.0.0.1") + "x = 1", "decoy[1].x is not a known setting"),
+    "a decoy in the /24": (
+        EGRESS + decoy("203.0.113.200"),
+        "decoy d (203.0.113.200) is in the same /24 as egress a (203.0.113.7)",
+    ),
+    "a decoy in the /24 of another": (
+        EGRESS + EGRESS.replace('"a"', '"b"').replace("113", "114") + decoy("203.0.114.9"),
+        "is in the same /24 as egress b",
+    ),
+    "a decoy in the /64": (EGRESS6 + decoy("2001:db8::ffff:1"), "is in the same /64 as egress a"),
+    "a decoy seen in the /24": (EGRESS + decoy("10.0.0.9", "d", "203.0.113.1"), "the same /24"),
+    "an egress address as decoy": (
+        EGRESS + decoy("203.0.113.7"), "decoy d has the same bind as egress a"
+    ),
+    "a decoy named as an egress": (EGRESS + decoy("10.0.0.9", "a"), "have the same name"),
+    "a decoy name twice": (decoy("10.0.0.9") + decoy("10.0.1.9"), "more than one entry with name"),
+    "a decoy address twice": (
+        decoy("10.0.0.9") + decoy("10.0.0.9", "e"), "decoy has more than one entry with bind"
+    ),
+    "a decoy of two families": (
+        decoy("10.0.0.9", "d", "2001:db8::1"), "decoy d has bind and public of different families"
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -234,6 +300,6 @@ def test_load_when_the_file_is_missing_or_broken(tmp_path: Path) -> None:
 
 def test_keys_are_all_explained() -> None:
     """Every key has a meaning, and no two share a name."""
-    every = (*KEYS, *EGRESS_KEYS)
+    every = (*KEYS, *EGRESS_KEYS, *DECOY_KEYS)
     assert all(key.meaning for key in every)
     assert len({key.title for key in every}) == len(every)

@@ -1,5 +1,6 @@
 """One chain's file: created once, appended to, never opened for writing again."""
 
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,7 @@ class ChainFile:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self._where, flags, FILE_MODE)
         os.fchmod(self._descriptor, FILE_MODE)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def __repr__(self) -> str:
         seq, _, size = self.state
@@ -135,6 +137,16 @@ def _check_bounds(block: bytes) -> None:
         raise JournalUnavailable("these are more entries than a block of the journal may hold")
     if max(map(len, lines)) > MAX_LINE_BYTES:
         raise JournalUnavailable("an entry is longer than a line of the journal may be")
+
+
+def is_written(descriptor: int) -> bool:
+    """Say whether a process that lives has the chain of an opened file in use: it holds a lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
 
 
 def sync_directory(directory: Path) -> None:

@@ -81,6 +81,8 @@ class Report:
     chains: int
     lines: int
     checkpoints: int
+    removed: int = 0
+    """Chains whose files were removed when their time was over, as the authority signed."""
 
     @property
     def sound(self) -> bool:

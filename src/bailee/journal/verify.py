@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bailee.errors import BaileeError
-from bailee.journal.chain import MAX_LINE_BYTES, file_name, is_chain_id
+from bailee.journal.chain import MAX_LINE_BYTES, Head, file_name, is_chain_id
 from bailee.journal.checkpoint import parse_checkpoint
 from bailee.journal.finding import NOTICES, Finding, Kind, Report
 from bailee.journal.walk import ChainWalk, Mark
@@ -93,6 +93,9 @@ class _Judgement:
         self._directory = directory
         self._found: list[Finding] = []
         self._open_calls: dict[str, str] = {}
+        self._attested: dict[str, Head] = {}
+        """The last lines of chains whose removal the authority signed."""
+        self._removed = 0
         self._lines = 0
         self._checkpoints = 0
 
@@ -113,6 +116,7 @@ class _Judgement:
                 continue
             for head in checkpoint.heads:
                 _add(marks.setdefault(head.chain, {}), head.seq, Mark(head.hash, Kind.CHECKPOINT))
+            self._attested |= {head.chain: head for head in checkpoint.removed}
         return marks
 
     def look_at(self, chain: RegisteredChain, marks: Marks) -> None:
@@ -127,10 +131,26 @@ class _Judgement:
         path = self._directory / file_name(chain.id)
         if path.is_file() and not path.is_symlink():
             self._walk(chain, path, marks)
+        elif chain.id in self._attested:
+            self._look_at_removal(self._attested[chain.id], marks)
         elif marks:
             self.find(Kind.MISSING, chain.id, f"its file is gone; {max(marks)} lines are known")
         else:
             self.find(Kind.NEVER_BEGUN, chain.id, "registered, but not one line is known")
+
+    def _look_at_removal(self, last: Head, marks: Marks) -> None:
+        """The file is gone by rights if all that was known of it stood in what was removed."""
+        self._removed += 1
+        if last.seq < max(marks, default=0):
+            self.find(
+                Kind.MISSING,
+                last.chain,
+                f"{last.seq} lines were removed when their time was over, {max(marks)} are known",
+            )
+        for mark in marks.get(last.seq, ()):
+            if mark.hash != last.hash:
+                what = f"line {last.seq} was not the one that {mark.witness} knows when it was"
+                self.find(mark.source, last.chain, f"{what} removed")
 
     def _walk(self, chain: RegisteredChain, path: Path, marks: Marks) -> None:
         walk = ChainWalk(chain.id, marks)
@@ -173,6 +193,7 @@ class _Judgement:
             chains=chains,
             lines=self._lines,
             checkpoints=self._checkpoints,
+            removed=self._removed,
         )
 
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from bailee.config import Settings
-from bailee.egress.address import is_local
 from bailee.errors import BaileeError
 from bailee.manage import egress as addresses
 from bailee.manage import pins as pin_sets
@@ -18,18 +17,20 @@ from bailee.manage.forms import PAGE_LIMIT
 from bailee.manage.providers import ProviderStanding, ProviderState
 from bailee.model import EgressState
 from bailee.operate.check import Check, fail, ok, warn
+from bailee.operate.decoys import look_at_decoys
+from bailee.operate.egress_checks import WRITER, look_at_bindings, look_at_published
 from bailee.operate.running import is_free, servers
 from bailee.operate.setup import OPERATOR_TOKEN
 from bailee.store.engine import Store
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.backends import open_root_key
+from bailee.vault.backends.passphrase import PassphraseSource
 from bailee.vault.keyring import Keyring
 
 OLDEST_CLOCK = 1_767_225_600.0
 """2026-01-01: this version did not exist before."""
 NEWEST_CLOCK = 4_102_444_800.0
 """2100-01-01."""
-_WRITER = "find out who can write the database; no call goes by it"
 
 
 def examine(settings: Settings) -> Iterator[Check]:
@@ -38,7 +39,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from _look_at_modes(settings)
     yield from _look_at_database(settings)
     yield _look_at_journal(settings)
-    yield from _look_at_bindings(settings)
+    yield from look_at_bindings(settings)
     yield from _look_at_ports(settings)
     yield _look_at_users(settings)
     yield _look_at_clock(time.time(), settings.store.path)
@@ -86,53 +87,31 @@ def _look_at_database(settings: Settings) -> Iterator[Check]:
 
 def _look_at_root_key(settings: Settings, store: Store | None) -> Check:
     try:
-        keyring = Keyring(open_root_key(settings.vault.root_key, settings.base))
+        source = PassphraseSource(os.environ, settings.vault.passphrase_file)
+        keyring = Keyring(open_root_key(settings.vault.root_key, settings.base, source))
         if store is None:
             return warn("root key", "readable, not tried", "mend the database first")
         row = tenants.show_authority(store)
         keyring.authority(row.wrapped_private, settings.vault.authority)
     except BaileeError as error:
         return fail("root key", error.detail, error.hint or "calls answer 503 vault-closed")
+    file = settings.vault.passphrase_file
+    if file is not None and file.is_relative_to(settings.base):
+        return warn(
+            "root key",
+            "it unwraps the authority, and its passphrase lies in the vault's own directory",
+            "whoever copies the directory has both: keep the passphrase somewhere else",
+        )
     return ok("root key", "it unwraps the authority that the config names")
 
 
 def _look_at_published(settings: Settings, store: Store) -> Iterator[Check]:
     verifier = AuthorityVerifier(settings.vault.authority)
-    published = {}
-    for standing in addresses.list_all(store, verifier):
-        address = standing.address
-        if standing.broken:
-            yield fail(
-                f"egress {address.name}",
-                "its row is not what the authority signed",
-                _WRITER,
-            )
-        elif address.state is EgressState.ACTIVE:
-            published[address.name] = address.public
-    for entry in settings.egress:
-        public = published.pop(entry.name, None)
-        if public is None:
-            yield warn(f"egress {entry.name}", "not published", f"bailee egress add {entry.name}")
-        elif public != entry.public:
-            yield fail(
-                f"egress {entry.name}",
-                f"published as {public}, and the config says {entry.public}",
-                f"bailee egress retire {entry.name}, then add it again",
-            )
-        else:
-            yield ok(f"egress {entry.name}", f"published as {public}")
-    for name, public in published.items():
-        yield warn(
-            f"egress {name}",
-            f"published as {public}, and this node has no [[egress]] section for it",
-            "add the section, or retire the address",
-        )
-    if not settings.egress:
-        yield warn(
-            "egress",
-            "there is no egress address: calls answer 503 no-egress-address",
-            "add an [[egress]] section with name and bind, then 'bailee egress add NAME'",
-        )
+    standings = addresses.list_all(store, verifier)
+    active = [each for each in standings if each.address.state is EgressState.ACTIVE]
+    public = [each.address.public for each in active if not each.broken]
+    yield from look_at_decoys(settings, public)
+    yield from look_at_published(settings, standings)
 
 
 def _look_at_records(settings: Settings, store: Store) -> Iterator[Check]:
@@ -146,7 +125,7 @@ def _look_at_records(settings: Settings, store: Store) -> Iterator[Check]:
     for pins in pin_sets.list_all(store, verifier):
         about = f"pins {pins.provider}"
         if pins.pins is None:
-            yield fail(about, f"origin {pins.origin}: not what the authority signed", _WRITER)
+            yield fail(about, f"origin {pins.origin}: not what the authority signed", WRITER)
         elif pins.pins.danger_no_backup:
             yield warn(
                 about,
@@ -158,7 +137,7 @@ def _look_at_records(settings: Settings, store: Store) -> Iterator[Check]:
 def _look_at_provider(standing: ProviderStanding) -> Iterator[Check]:
     about = f"provider {standing.id}"
     if standing.state is ProviderState.BROKEN:
-        yield fail(about, "its record is not what the authority signed", _WRITER)
+        yield fail(about, "its record is not what the authority signed", WRITER)
     elif standing.state is not ProviderState.APPROVED:
         yield warn(
             about, f"{standing.state}: a proposal waits", f"bailee provider approve {standing.id}"
@@ -191,19 +170,6 @@ def _look_at_journal(settings: Settings) -> Check:
     if megabytes < 256:
         return warn("journal", f"{megabytes} MiB are free for it", "make room: no journal, no call")
     return ok("journal", f"{directory} can be written")
-
-
-def _look_at_bindings(settings: Settings) -> Iterator[Check]:
-    for entry in settings.egress:
-        about = f"egress {entry.name}"
-        if is_local(entry.bind):
-            yield ok(about, f"{entry.bind} is on this machine")
-        else:
-            yield fail(
-                about,
-                f"{entry.bind} is not an address of this machine",
-                f"ip address add {entry.bind} dev eth0, or take the section out",
-            )
 
 
 def _look_at_ports(settings: Settings) -> Iterator[Check]:

@@ -16,14 +16,17 @@ from bailee.manage import egress, tenants, tokens
 from bailee.manage.ids import new_id
 from bailee.model import DEFAULT_TENANT, EgressAddress, EgressId, EgressState
 from bailee.operate.template import config_text
+from bailee.secret import Secret
 from bailee.store.engine import Store, migrate
 from bailee.vault.authority import Authority, AuthorityVerifier
+from bailee.vault.backends.derived import Cost, create_derivation
 from bailee.vault.backends.file import create_root_key
 from bailee.vault.keyring import Keyring
 from bailee.vault.statements import sign_egress_address, sign_tenant_key
 
 CONFIG = "bailee.toml"
 ROOT_KEY = "root.key"
+DERIVATION = "root.kdf"
 DATABASE = "bailee.db"
 JOURNAL = "journal"
 OPERATOR_TOKEN = "operator.token"
@@ -40,6 +43,8 @@ class Made:
     """The public half."""
     operator_token: Path
     egress: tuple[EgressEntry, ...]
+    root_key: Path
+    """The root key, or how it is derived from a passphrase."""
 
 
 def parse_egress(binds: Sequence[str], publics: Sequence[str]) -> tuple[EgressEntry, ...]:
@@ -70,12 +75,19 @@ def parse_egress(binds: Sequence[str], publics: Sequence[str]) -> tuple[EgressEn
     return tuple(map(EgressEntry, string.ascii_lowercase, read, seen))
 
 
-def create_vault(directory: Path, entries: Sequence[EgressEntry]) -> Made:
+def create_vault(
+    directory: Path,
+    entries: Sequence[EgressEntry],
+    passphrase: Secret | None = None,
+    cost: Cost | None = None,
+) -> Made:
     """Make a vault in a directory that is empty or absent.
 
     Args:
         directory: Made with mode 0700 if it is absent; its parent must exist.
         entries: Of `parse_egress`; each is published as this vault's first statements.
+        passphrase: What the root key is derived from; without one it is drawn and kept in a file.
+        cost: Of a guess at the passphrase.
 
     Raises:
         Conflict: The directory is not empty.
@@ -83,16 +95,31 @@ def create_vault(directory: Path, entries: Sequence[EgressEntry]) -> Made:
     """
     directory = Path(os.path.abspath(directory))
     with _all_or_nothing(directory):
-        root = create_root_key(directory / ROOT_KEY)
+        file = directory / (ROOT_KEY if passphrase is None else DERIVATION)
+        root = _create_root(file, passphrase, cost)
         with _cleared_on_failure(directory):
             keyring = Keyring(root)
             authority, wrapped = keyring.new_authority()
-            _write(directory / CONFIG, config_text(authority.public, entries).encode("utf-8"))
+            place = f"{'file' if passphrase is None else 'passphrase'}:{file.name}"
+            text = config_text(authority.public, entries, place)
+            _write(directory / CONFIG, text.encode("utf-8"))
             (directory / JOURNAL).mkdir(mode=0o700)
             _fill_database(directory, keyring, authority, wrapped, entries)
             settings = load(directory / CONFIG, {})
     token = directory / OPERATOR_TOKEN
-    return Made(directory, settings.path, authority.public, token, settings.egress)
+    return Made(directory, settings.path, authority.public, token, settings.egress, file)
+
+
+def _create_root(file: Path, passphrase: Secret | None, cost: Cost | None) -> Secret:
+    """Make the root key's file; whoever made one at the same time, of either kind, is noticed."""
+    if passphrase is None:
+        root = create_root_key(file)
+    else:
+        root = create_derivation(file, passphrase, cost)
+    if any(entry.name != file.name for entry in file.parent.iterdir()):
+        file.unlink()
+        raise Conflict(f"{file.parent} is not empty", "name a new directory, or empty this one")
+    return root
 
 
 def _address(text: str, option: str) -> str:
@@ -147,7 +174,8 @@ def _remove_if(made: bool, directory: Path) -> None:
 def _cleared_on_failure(directory: Path) -> Iterator[None]:
     """Remove what was made.
 
-    The directory was empty and `root.key` can be made only once: all in it is this process's.
+    The directory was empty but for the root key, which can be made only once: all in it is this
+    process's.
     """
     try:
         yield

@@ -11,7 +11,7 @@ from bailee.errors import VaultClosed
 from bailee.secret import Secret
 from bailee.supervise.child import Launch, Role
 from bailee.supervise.users import RoleUser, role_users, try_user
-from bailee.vault.backends import open_root_key
+from bailee.vault.backends import RootKeys
 
 log = structlog.get_logger()
 
@@ -30,13 +30,16 @@ class Place:
         return f"{self.launch.role.name}.listen"
 
 
-def make_plan(settings: Settings, roles: Sequence[Role], module: str) -> tuple[Place, ...]:
+def make_plan(
+    settings: Settings, roles: Sequence[Role], module: str, keys: RootKeys
+) -> tuple[Place, ...]:
     """Read the root key, find and try the users, and lay out the processes.
 
     Args:
         settings: The configuration.
         roles: Which roles to run.
         module: What a role runs, with `{role}` in it: `bailee.app.{role}`.
+        keys: Opens the root key, and asks for a passphrase once.
 
     Raises:
         StartRefused: A user does not exist, or can't use the code or the database.
@@ -49,7 +52,7 @@ def make_plan(settings: Settings, roles: Sequence[Role], module: str) -> tuple[P
         if role.name in users:
             try_user(role.name, users[role.name], module.format(role=role.name), settings)
     needs_key = any(role.holds_root_key for role in roles)
-    key = _root_key(settings) if needs_key else None
+    key = _root_key(settings, keys) if needs_key else None
     return tuple(_place(role, settings, module, key, users.get(role.name)) for role in roles)
 
 
@@ -71,10 +74,11 @@ def _place(
     return Place(launch, settings.gateway.workers if role.name == "gateway" else 1, listen)
 
 
-def _root_key(settings: Settings) -> Secret | None:
+def _root_key(settings: Settings, keys: RootKeys) -> Secret | None:
     """A missing key closes the vault and starts the rest: admin must be there to say so."""
     try:
-        return open_root_key(settings.vault.root_key, settings.base)
+        vault = settings.vault
+        return keys.open(vault.root_key, settings.base, vault.passphrase_file)
     except VaultClosed as closed:
         log.critical(
             "the vault is closed: every call is answered with 503 vault-closed",

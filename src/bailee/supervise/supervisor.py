@@ -18,6 +18,7 @@ from bailee.supervise.plan import Place, make_plan
 from bailee.supervise.slot import DRAIN_SECONDS, Slot
 from bailee.supervise.sockets import open_listeners
 from bailee.supervise.users import hold_database, role_users
+from bailee.vault.backends import RootKeys
 
 log = structlog.get_logger()
 ROLE_NAMES = tuple(role.name for role in ROLES)
@@ -48,6 +49,7 @@ class Supervisor:
         self._roles: tuple[Role, ...] = tuple(role for role in ROLES if role.name in roles)
         self._module = module
         self._announce = announce
+        self._keys = RootKeys(environ)
         self._slots: list[Slot] = []
 
     def __repr__(self) -> str:
@@ -78,7 +80,7 @@ class Supervisor:
         return 0
 
     def _plan(self, settings: Settings) -> tuple[Place, ...]:
-        return make_plan(settings, self._roles, self._module)
+        return make_plan(settings, self._roles, self._module, self._keys)
 
     def _close(self) -> None:
         for slot in self._slots:

@@ -27,6 +27,7 @@ class Label(StrEnum):
     EGRESS = "bailee/egress/v1"
     CHECKPOINT = "bailee/checkpoint/v1"
     JOB_RESULT = "bailee/job-result/v1"
+    FEED = "bailee/feed/v1"
 
 
 class Authority:

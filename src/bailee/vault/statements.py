@@ -15,6 +15,7 @@ from bailee.errors import BadInput, TrustBroken
 from bailee.model import (
     EgressAddress,
     EgressId,
+    Feed,
     JobId,
     PinSet,
     Provider,
@@ -25,6 +26,7 @@ from bailee.model import (
 )
 from bailee.providers.load import decode_provider, encode_provider
 from bailee.vault.authority import Authority, AuthorityVerifier, Label
+from bailee.vault.ranges import decode_ranges, encode_ranges
 
 _T = TypeVar("_T")
 _PIN_BYTES = 32
@@ -140,6 +142,26 @@ def verified_egress_address(
     _require(address.serial >= 1, Label.EGRESS)
     _require_expected(expected in (None, address.id), Label.EGRESS)
     return address
+
+
+def sign_feed(authority: Authority, feed: Feed) -> Signed:
+    """Say which addresses calls leave from. The payload is the document that everyone may read."""
+    return authority.sign(Label.FEED, encode_ranges(feed))
+
+
+def verified_feed(verifier: AuthorityVerifier, signed: Signed) -> Feed:
+    """Return the address feed as the authority signed it; the caller looks at its times.
+
+    Raises:
+        TrustBroken: The authority did not sign it.
+    """
+    payload = verifier.verify(Label.FEED, signed)
+    try:
+        feed = decode_ranges(payload)
+    except (ValueError, OverflowError, RecursionError):
+        raise _malformed(Label.FEED) from None
+    _require(feed.serial >= 1 and feed.created_at < feed.valid_until, Label.FEED)
+    return feed
 
 
 def job_result_payload(result: JobResult) -> bytes:

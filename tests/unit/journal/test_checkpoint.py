@@ -22,6 +22,13 @@ def test_a_chain_without_a_line_is_left_out() -> None:
     assert parse_checkpoint(checkpoint_payload([Head("gateway-c", 0, "")], 5.0)).heads == ()
 
 
+def test_removed_chains_are_stated_beside_the_heads() -> None:
+    """A checkpoint without any reads as it always did."""
+    payload = checkpoint_payload([A], 5.0, [B])
+    assert parse_checkpoint(payload) == Checkpoint(5.0, (A,), (B,))
+    assert b"removed" not in checkpoint_payload([A], 5.0)
+
+
 @pytest.mark.parametrize(
     "payload",
     [
@@ -35,6 +42,9 @@ def test_a_chain_without_a_line_is_left_out() -> None:
         b'{"at":1.0,"chains":[["../a",3,"%s"]]}' % (b"a" * 64),
         b'{"at":1.0,"chains":[["a",-1,"%s"]]}' % (b"a" * 64),
         b'{"at":1.0, "chains":[]}',
+        b'{"at":1.0,"chains":[],"removed":[]}',
+        b'{"at":1.0,"chains":[],"removed":[["../a",3,"%s"]]}' % (b"a" * 64),
+        b'{"at":1.0,"chains":[],"removed":[["a",3,"AA"]]}',
     ],
 )
 def test_any_other_form_is_refused(payload: bytes) -> None:

@@ -16,9 +16,11 @@ from bailee.operate.check import Check, Level
 from bailee.operate.doctor import examine
 from bailee.operate.setup import create_vault, parse_egress
 from bailee.providers.load import parse_provider
+from bailee.secret import Secret
 from bailee.store.engine import Store
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.backends import open_root_key
+from bailee.vault.backends.derived import Cost
 from bailee.vault.backends.file import create_root_key
 from bailee.vault.keyring import Keyring
 from bailee.vault.statements import sign_pin_set, sign_provider
@@ -183,6 +185,25 @@ def test_what_is_broken_is_told(
     told = [check for check in found(change(settings)) if check.level is level]
     assert about in [check.about for check in told]
     assert all(check.advice for check in told)
+
+
+PASSPHRASES = {
+    "elsewhere": ("../passphrase", b"correct horse battery", Level.OK),
+    "beside the vault": ("passphrase", b"correct horse battery", Level.WARN),
+    "wrong": ("../passphrase", b"incorrect horse battery", Level.FAIL),
+}
+
+
+@pytest.mark.parametrize(("place", "text", "level"), PASSPHRASES.values(), ids=PASSPHRASES)
+def test_passphrase(tmp_path: Path, place: str, text: bytes, level: Level) -> None:
+    """It is tried; that it lies beside what it protects is a warning."""
+    passphrase = Secret(b"correct horse battery")
+    made = create_vault(tmp_path / "d", (), passphrase, Cost(64 * 1024, 3, 2))
+    settings = load(made.config, {"BAILEE_VAULT__PASSPHRASE_FILE": place})
+    (settings.base / place).write_bytes(text)
+    (settings.base / place).chmod(0o600)
+    (check,) = [check for check in examine(settings) if check.about == "root key"]
+    assert check.level is level
 
 
 def test_dangers_of_records_are_told(settings: Settings) -> None:

@@ -11,11 +11,17 @@ from bailee.manage import egress, tenants, tokens
 from bailee.model import DEFAULT_TENANT, EgressState
 from bailee.operate import setup
 from bailee.operate.setup import create_vault, parse_egress
+from bailee.secret import Secret
 from bailee.store.engine import Store
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.backends import open_root_key
+from bailee.vault.backends.derived import Cost
+from bailee.vault.backends.file import create_root_key
+from bailee.vault.backends.passphrase import PassphraseSource
 from bailee.vault.keyring import Keyring
 from bailee.vault.statements import verified_tenant_key
+
+LEAST = Cost(64 * 1024, 3, 2)
 
 
 def test_vault_holds_together(tmp_path: Path) -> None:
@@ -65,6 +71,41 @@ def test_files_belong_to_one_user(tmp_path: Path) -> None:
         "operator.token": 0o600,
         "journal": 0o700,
     }
+
+
+def test_vault_with_a_passphrase(tmp_path: Path) -> None:
+    """The passphrase opens it, the config says how, and no key lies in a file."""
+    made = create_vault(tmp_path / "d", (), Secret(b"correct horse battery"), LEAST)
+    settings = load(made.config, {})
+    assert settings.vault.root_key == "passphrase:root.kdf"
+    assert made.root_key == tmp_path / "d" / "root.kdf"
+    assert stat.S_IMODE(made.root_key.stat().st_mode) == 0o600
+    assert not (tmp_path / "d" / "root.key").exists()
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_bytes(b"correct horse battery\n")
+    passphrase.chmod(0o600)
+    source = PassphraseSource({}, passphrase)
+    root = open_root_key(settings.vault.root_key, settings.base, source)
+    store = Store.open(settings.store.url)
+    try:
+        wrapped = tenants.show_authority(store).wrapped_private
+    finally:
+        store.close()
+    assert Keyring(root).authority(wrapped, made.authority).public == made.authority
+
+
+def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds another's key beside its own goes, and leaves the other's vault alone."""
+    made = create_root_key
+
+    def late(path: Path) -> Secret:
+        (path.parent / "root.kdf").write_text("another's")
+        return made(path)
+
+    monkeypatch.setattr(setup, "create_root_key", late)
+    with pytest.raises(Conflict, match="not empty"):
+        create_vault(tmp_path / "d", ())
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["root.kdf"]
 
 
 def test_empty_directory_is_taken(tmp_path: Path) -> None:

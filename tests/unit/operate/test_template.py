@@ -4,7 +4,7 @@ import tomllib
 from base64 import b64encode
 from pathlib import Path
 
-from bailee.config import EgressEntry, load
+from bailee.config import DecoyEntry, EgressEntry, load
 from bailee.config_keys import KEYS
 from bailee.operate.template import config_text
 
@@ -39,6 +39,14 @@ def test_it_means_the_defaults(tmp_path: Path) -> None:
     assert said.egress == ENTRIES
 
 
+def test_root_key_is_where_init_put_it(tmp_path: Path) -> None:
+    """A vault with a passphrase says so; where the passphrase is, is left open."""
+    path = tmp_path / "bailee.toml"
+    path.write_text(config_text(AUTHORITY, ENTRIES, "passphrase:root.kdf"))
+    assert load(path, {}).vault.root_key == "passphrase:root.kdf"
+    assert load(path, {}).vault.passphrase_file is None
+
+
 def test_what_is_commented_out_is_right(tmp_path: Path) -> None:
     """With every comment mark before a key taken away it is still a configuration."""
     text = config_text(AUTHORITY, ())
@@ -51,4 +59,5 @@ def test_what_is_commented_out_is_right(tmp_path: Path) -> None:
     path.write_text(opened)
     settings = load(path, {})
     assert settings.egress == (EgressEntry("a", "203.0.113.7", "203.0.113.7"),)
-    assert set(tomllib.loads(opened)) == {key.section for key in KEYS} | {"egress"}
+    assert settings.decoy == (DecoyEntry("d", "198.51.100.9", "198.51.100.9"),)
+    assert set(tomllib.loads(opened)) == {key.section for key in KEYS} | {"egress", "decoy"}

@@ -13,6 +13,8 @@ from bailee.model import (
     EgressAddress,
     EgressId,
     EgressState,
+    Feed,
+    FeedAddress,
     JobId,
     Pin,
     PinSet,
@@ -37,6 +39,7 @@ EGRESS = EgressAddress(EgressId("e1"), "a", "203.0.113.7", EgressState.ACTIVE, 1
 RESULT = s.JobResult(
     JobId("j1"), "learn_pin", {"provider": "acme"}, {"chain": [{"pin": "x", "at": 1.5}], "n": 1}
 )
+FEED = Feed(7, 1e9, 2e9, (FeedAddress(EgressId("e1"), "203.0.113.7", EgressState.ACTIVE, 1, 1e9),))
 
 Verify = Callable[[Signed], Any]
 KINDS: dict[str, tuple[Label, Callable[[Authority], Signed], Verify, object]] = {
@@ -69,6 +72,12 @@ KINDS: dict[str, tuple[Label, Callable[[Authority], Signed], Verify, object]] = 
         lambda a: s.sign_job_result(a, RESULT),
         lambda x: s.verified_job_result(VERIFIER, x),
         RESULT,
+    ),
+    "feed": (
+        Label.FEED,
+        lambda a: s.sign_feed(a, FEED),
+        lambda x: s.verified_feed(VERIFIER, x),
+        FEED,
     ),
 }
 
@@ -148,6 +157,12 @@ UNSOUND: dict[str, Callable[[], object]] = {
     ),
     "an egress address without serial": lambda: s.verified_egress_address(
         VERIFIER, s.sign_egress_address(AUTHORITY, replace(EGRESS, serial=0))
+    ),
+    "a feed without serial": lambda: s.verified_feed(
+        VERIFIER, s.sign_feed(AUTHORITY, replace(FEED, serial=0))
+    ),
+    "a feed that was never valid": lambda: s.verified_feed(
+        VERIFIER, s.sign_feed(AUTHORITY, replace(FEED, valid_until=FEED.created_at))
     ),
 }
 

@@ -10,7 +10,8 @@ import pytest
 
 from bailee.errors import Conflict, VaultClosed
 from bailee.vault.backends import open_root_key
-from bailee.vault.backends.file import check_status, create_root_key
+from bailee.vault.backends.file import create_root_key
+from bailee.vault.backends.private import check_status
 
 KEY = bytes(range(32))
 GOOD = f"bailee-root-1 {b64encode(KEY).decode()} {sha256(KEY).hexdigest()[:8]}"
