@@ -16,10 +16,11 @@ sys.path.insert(0, str(HERE.parent / "src"))
 
 import click
 
+from bailee.admin.api import openapi
 from bailee.admin.api.app import build_api
-from bailee.admin.api.door import OPEN_PATHS
+from bailee.admin.api.prose import ABOUT
 from bailee.cli.root import bailee
-from bailee.config_keys import EGRESS_KEYS, KEYS, Key, Required
+from bailee.config_keys import DECOY_KEYS, EGRESS_KEYS, KEYS, Key, Required
 from bailee.errors import BaileeError
 
 WIDTH = 100
@@ -46,10 +47,11 @@ CONFIG = f"""\
 
 {MADE}
 
-`bailee.toml`, as `bailee init` writes it. Every key outside of `[[egress]]` can also be set in the
-environment, which wins over the file; lists stand in the file alone. Unknown keys refuse to start,
-and all faults are told at once. Relative paths are relative to the file. A reload (`bailee config
-reload`, or SIGHUP) reads it again: a faulty one is refused and the old settings stay.
+`bailee.toml`, as `bailee init` writes it. Every key outside of `[[egress]]` and `[[decoy]]` can
+also be set in the environment, which wins over the file; lists stand in the file alone. Unknown
+keys refuse to start, and all faults are told at once. Relative paths are relative to the file. A
+reload (`bailee config reload`, or SIGHUP) reads it again: a faulty one is refused and the old
+settings stay.
 """
 KEY_TABLE = "| key | default | meaning | value |\n|---|---|---|---|\n"
 EGRESS = f"""
@@ -57,6 +59,13 @@ EGRESS = f"""
 
 One section for each address that this node can dial from. An address is used once it is published
 too (`bailee egress add NAME`); `init` publishes those that it was given.
+
+{KEY_TABLE}"""
+DECOY = f"""
+## [[decoy]]
+
+One section for each address that locks are measured from ([guide](guides/locks.md)). No call leaves
+from it, and it is never published.
 
 {KEY_TABLE}"""
 CLI = f"""\
@@ -72,33 +81,17 @@ interrupted.
 |---|---|
 | `BAILEE_CONFIG` | the vault's `bailee.toml`, as `--config` |
 | `BAILEE_URL` | where the admin API is; else as the config says, else `http://127.0.0.1:8702` |
-| `BAILEE_TOKEN` | an operator's token; else `operator.token` beside the config |
+| `BAILEE_TOKEN` | a token for the admin API; else `operator.token` beside the config |
+| `BAILEE_TENANT` | whose things, for operators and auditors, as `--tenant` |
 | `BAILEE_AUTHORITY` | the authority's public half, where there is no config |
 | `BAILEE_CALLS_URL` | where the gateway is, for `call`, `status` and `healthcheck` |
 | `BAILEE_CALLER_TOKEN` | the caller's token, for `call` |
 
-Approving a provider or a pin, retiring a pin, publishing and retiring an egress address need the
-root key: these commands run on the host that has it, with `--config`, and send what they signed
-through the admin API.
+Adding a tenant, approving a provider or a pin, retiring a pin, publishing and retiring an egress
+address need the root key: these commands run on the host that has it, with `--config`, and send
+what they signed through the admin API.
 """
-OPEN = " and ".join(f"`{path}`" for path in sorted(OPEN_PATHS))
-ADMIN = f"""\
-# Admin API
-
-{MADE}
-
-JSON in and out, on `admin.listen`. Every request has `Authorization: Bearer` with an operator's
-token, and sees the things of the token's tenant; only {OPEN} are open to all.
-Bodies are at most 1 MiB; members that are not listed are refused. Errors are
-[problem documents](errors.md). Every change is recorded in the journal before it is made. No route
-returns a credential, sealed or not; a caller's token is in the answer that made it and nowhere
-else.
-
-A *statement* is what the authority signed, on the host with the root key: `payload` and
-`signature`, in base64. The admin API verifies and stores it, and can't make one. Lists are paged:
-`limit` is 1 to 1000, and `next` of one page is `after` of the following; null on the last. Times
-are Unix seconds.
-"""
+ADMIN = f"# Admin API\n\n{MADE}\n\n{ABOUT}"
 
 ADVICE: dict[str, str] = tomllib.loads((HERE / "advice.toml").read_text())
 
@@ -138,6 +131,8 @@ def config() -> str:
         lines.append(_key(key, f"<br>`{key.variable}`"))
     lines.append(EGRESS)
     lines.extend(_key(key, "") for key in EGRESS_KEYS)
+    lines.append(DECOY)
+    lines.extend(_key(key, "") for key in DECOY_KEYS)
     return "".join(lines)
 
 
@@ -214,7 +209,8 @@ def _parameter(each: dict[str, Any]) -> str:
     schema = each["schema"]
     extra = f" (default {schema['default']})" if "default" in schema else ""
     if "maximum" in schema:
-        extra = f" ({schema.get('minimum', 0):g} to {schema['maximum']:g} seconds)"
+        unit = " seconds" if each["name"] == "wait" else ""
+        extra = f" ({schema.get('minimum', 0):g} to {schema['maximum']:g}{unit})"
     return f"`{each['name']}`{extra}"
 
 
@@ -263,6 +259,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "config.md": config,
     "cli.md": cli,
     "admin-api.md": admin_api,
+    "openapi.json": lambda: openapi.text(build_api(None)),
 }
 
 if __name__ == "__main__":

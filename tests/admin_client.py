@@ -6,7 +6,8 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,14 +110,16 @@ def statement(signed: Signed) -> dict[str, str]:
 
 
 @contextmanager
-def run_admin(house: House) -> Iterator[Admin]:
+def run_admin(house: House, clock: Callable[[], float] = time.time) -> Iterator[Admin]:
     """Serve a house's admin API in a thread until the block ends."""
     journal = Journal.open(Path(house.directory / "journal"), "admin", StoreChains(house.store))
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     port = listener.getsockname()[1]
     draining = asyncio.Event()
-    server = make_server(create_app(house.store, house.verifier, journal, draining=draining))
+    server = make_server(
+        create_app(house.store, house.verifier, journal, clock=clock, draining=draining)
+    )
     loop = uvloop.new_event_loop()
     thread = threading.Thread(
         target=lambda: loop.run_until_complete(server.serve(sockets=[listener]))

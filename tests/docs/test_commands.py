@@ -7,7 +7,7 @@ import pytest
 from console import mismatch, open_terminal, read_commands
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/guides/first-call.md")
+DOCUMENTS = ("README.md", "docs/guides/first-call.md", "docs/guides/byok.md")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -14,7 +14,7 @@ from bailee.config_keys import EGRESS_KEYS, KEYS
 from bailee.errors import BaileeError
 
 DOCS = Path(__file__).parents[2] / "docs"
-NAMES = ("errors.md", "config.md", "cli.md", "admin-api.md")
+NAMES = ("errors.md", "config.md", "cli.md", "admin-api.md", "openapi.json")
 
 
 def _load() -> ModuleType:

@@ -1,4 +1,4 @@
-"""Every change that an operator makes stands in the journal: asked for, and then how it went."""
+"""Every change that is made here stands in the journal: asked for, and then how it went."""
 
 import re
 import threading
@@ -11,7 +11,7 @@ import structlog
 from bailee.errors import BaileeError, JournalUnavailable
 from bailee.journal.entry import Event
 from bailee.journal.writer import Journal
-from bailee.model import TenantId, TokenId
+from bailee.model import Role, TenantId, TokenId
 from bailee.policy.token import PREFIX
 
 _log = structlog.get_logger("admin")
@@ -19,11 +19,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
-    """Who asks: an operator's token, by its id, and the tenant that it is of."""
+class Actor:
+    """Who asks: a token by its id, its role, and whose things the request is about."""
 
     token: TokenId
     tenant: TenantId
+    role: Role
 
 
 @dataclass(slots=True)
@@ -51,16 +52,14 @@ class Changes:
         return f"Changes({self._journal!r})"
 
     @contextmanager
-    def change(
-        self, operator: Operator, kind: str, target: str = "", **detail: str
-    ) -> Iterator[Change]:
+    def change(self, actor: Actor, kind: str, target: str = "", **detail: str) -> Iterator[Change]:
         """Record a change around its making. What can't be recorded is not made.
 
         Two lines: `step` is `asked`, then `done`, `refused` (with the error's code) or `failed`.
         `detail` must not hold a credential, a token, or a subject.
 
         Args:
-            operator: Who asks.
+            actor: Who asks.
             kind: What is changed, as in `caller.add`.
             target: The id or name of the thing; one that has not the form of a name is left out.
             detail: More of it.
@@ -69,34 +68,34 @@ class Changes:
             JournalUnavailable: It can't be recorded, and nothing was changed.
         """
         change = Change(target, detail)
-        self._write(operator, kind, change, "asked")
+        self._write(actor, kind, change, "asked")
         try:
             yield change
         except BaileeError as error:
             change.detail["code"] = error.code
-            self._write_after(operator, kind, change, "refused")
+            self._write_after(actor, kind, change, "refused")
             raise
         except BaseException:
-            self._write_after(operator, kind, change, "failed")
+            self._write_after(actor, kind, change, "failed")
             raise
-        self._write_after(operator, kind, change, "done")
+        self._write_after(actor, kind, change, "done")
 
-    def _write(self, operator: Operator, kind: str, change: Change, step: str) -> None:
+    def _write(self, actor: Actor, kind: str, change: Change, step: str) -> None:
         event = Event(
             kind=kind,
             at=self._clock(),
-            actor=operator.token,
-            tenant=operator.tenant,
+            actor=actor.token,
+            tenant=actor.tenant,
             target=_plain(change.target),
             detail={"step": step} | {name: _plain(text) for name, text in change.detail.items()},
         )
         with self._writing:
             self._journal.record(event)
 
-    def _write_after(self, operator: Operator, kind: str, change: Change, step: str) -> None:
+    def _write_after(self, actor: Actor, kind: str, change: Change, step: str) -> None:
         """The change is made or refused already: that it was asked for stands in the journal."""
         try:
-            self._write(operator, kind, change, step)
+            self._write(actor, kind, change, step)
         except JournalUnavailable as failure:
             _log.error("a change's end is not in the journal", kind=kind, step=step, **_of(failure))
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import sys
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ from bailee.config import Settings, load
 from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
 from bailee.gateway.listener import Listener
+from bailee.gateway.nonces import NonceLeases
 from bailee.gateway.opening import CallVault
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
@@ -48,6 +50,7 @@ class _Ground:
     verifier: AuthorityVerifier
     lookup: CallLookup
     journal: Journal
+    nonces: NonceLeases
 
 
 async def serve(ground: _Ground, given: Inherited) -> None:
@@ -70,6 +73,8 @@ async def serve(ground: _Ground, given: Inherited) -> None:
             clock=loop.time,
             call_seconds=settings.gateway.call_seconds,
             connect_seconds=settings.gateway.connect_seconds,
+            signed_body_bytes=settings.gateway.signed_body_bytes,
+            nonces=ground.nonces,
         )
         listener = Listener(
             Pipeline(snapshot, line),
@@ -112,6 +117,7 @@ def main(arguments: list[str]) -> None:
         verifier=AuthorityVerifier(settings.vault.authority),
         lookup=CallLookup(settings.store.path),
         journal=journal,
+        nonces=NonceLeases(store, time.time),
     )
     # What stands now lives as long as the worker: the collector need not look at it again.
     gc.freeze()
@@ -119,6 +125,7 @@ def main(arguments: list[str]) -> None:
     try:
         uvloop.run(serve(ground, given))
     finally:
+        ground.nonces.close()
         journal.close()
         ground.lookup.close()
         store.close()

@@ -6,6 +6,9 @@ from typing import Any, Final, cast
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from bailee.errors import BaileeError, HeadTooLarge, MalformedRequest
+from bailee.http.problem import problem_answer
+
 HEAD_SECONDS: Final = 5.0
 HEAD_BYTES: Final = 32 * 1024
 
@@ -41,7 +44,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if before is not None and self._head_bytes is not None and self.parser is not None:
             self._head_bytes = before + len(data)
             if self._head_bytes > HEAD_BYTES:
-                self.send_400_response("The request head is too large.")
+                self._refuse(HeadTooLarge())
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser could not read; its own words are not repeated."""
+        self._refuse(MalformedRequest())
 
     def on_message_begin(self) -> None:
         """A head's first byte has come."""
@@ -58,6 +65,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Nothing more will come."""
         self._end_head()
         super().connection_lost(exc)
+
+    def _refuse(self, error: BaileeError) -> None:
+        self.transport.write(problem_answer(error, close=True))
+        self.transport.close()
 
     def _begin_head(self) -> None:
         self._head_bytes = 0

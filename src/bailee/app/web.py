@@ -7,12 +7,14 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bailee.app.head import HEAD_SECONDS, BoundedConfig
 from bailee.config_keys import Listen
-from bailee.errors import StartRefused
+from bailee.errors import BaileeError, Overloaded, StartRefused
+from bailee.http.problem import problem
 from bailee.supervise.inheritance import ControlLine, Inherited, listening_socket
 
 KEEP_ALIVE_SECONDS: Final = 75
@@ -20,7 +22,6 @@ DRAIN_SECONDS: Final = 20
 """What is under way when the drain begins may take so long; then it is cut."""
 BACKLOG: Final = 1024
 CONNECTIONS: Final = 1024
-"""Beyond these, uvicorn answers 503 at once."""
 
 
 def listening(given: Inherited, listen: Listen) -> socket.socket:
@@ -71,10 +72,25 @@ async def serve(
     control.close()
 
 
-def make_server(app: ASGIApp, head_seconds: float = HEAD_SECONDS) -> "RoleServer":
-    """Make a server with the settings of every role that speaks ASGI."""
+def make_server(
+    app: ASGIApp, head_seconds: float = HEAD_SECONDS, connections: int = CONNECTIONS
+) -> "RoleServer":
+    """Make a server with the settings of every role that speaks ASGI.
+
+    Args:
+        app: What is served.
+        head_seconds: How long a head may take.
+        connections: How many clients may be connected; each one more is told 503 and cut off.
+    """
+
+    async def capped(scope: Scope, receive: Receive, send: Send) -> None:
+        if len(server.server_state.connections) > connections:
+            await _refuse(Overloaded(), send)
+        else:
+            await app(scope, receive, send)
+
     config = BoundedConfig(
-        app,
+        capped,
         head_seconds=head_seconds,
         ws="none",
         lifespan="off",
@@ -85,11 +101,24 @@ def make_server(app: ASGIApp, head_seconds: float = HEAD_SECONDS) -> "RoleServer
         # Whoever asks is who the socket says; no header makes him another.
         proxy_headers=False,
         backlog=BACKLOG,
-        limit_concurrency=CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    return RoleServer(config)
+    server = RoleServer(config)
+    return server
+
+
+async def _refuse(error: BaileeError, send: Send) -> None:
+    """Answer with a problem document, and close the connection."""
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"cache-control", b"no-store"),
+        (b"bailee-error", error.code.encode()),
+        (b"retry-after", b"1"),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(problem(error))})
 
 
 class RoleServer(uvicorn.Server):

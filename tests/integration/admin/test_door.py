@@ -2,7 +2,10 @@
 
 import http.client
 import json
+import math
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -46,7 +49,7 @@ BAD_TOKENS = {
 
 
 @pytest.mark.parametrize("token", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
-@pytest.mark.parametrize("target", ["/v1/status", "/v1/nothing", "/openapi.json"])
+@pytest.mark.parametrize("target", ["/v1/status", "/v1/nothing", "/metrics"])
 def test_refused_when_token_is(admin: Admin, token: str | None, target: str) -> None:
     """A stranger learns that a token is required, whatever is asked and sent."""
     answer = admin.get(target, token=token)
@@ -89,9 +92,11 @@ def test_refused_when_there_are_two_tokens(admin: Admin) -> None:
 
 
 def test_refused_when_token_is_a_callers(admin: Admin) -> None:
-    """A caller's token is good for the gateway, not here."""
-    answer = admin.get("/v1/status", token=admin.house.add_caller())
-    assert (answer.status, answer.code) == (403, "forbidden")
+    """A caller's token is good for the gateway, not here: it does not even learn what is here."""
+    token = admin.house.add_caller()
+    for target in ("/v1/status", "/v1/nothing"):
+        answer = admin.get(target, token=token)
+        assert (answer.status, answer.code) == (403, "forbidden")
 
 
 def test_refused_when_token_was_revoked_or_expired(admin: Admin) -> None:
@@ -188,3 +193,23 @@ def test_kept_open_when_client_asks_again(admin: Admin) -> None:
         assert answer.getheader("server") is None
         assert answer.getheader("connection") is None
     connection.close()
+
+
+def test_problem_when_a_fault_is_ours(tmp_path: Path) -> None:
+    """A fault behind the routes is a problem document too, tells nothing, and ends no process."""
+    house = build_house(tmp_path / "vault")
+    times = iter([time.time(), float("nan")])
+
+    def clock() -> float:
+        """Good for the door; then an error that nobody expects."""
+        now = next(times, None)
+        if now is None or math.isnan(now):
+            raise ArithmeticError("canary-secret")
+        return now
+
+    with run_admin(house, clock) as running:
+        answer = running.post("/v1/callers", {"name": "app"})
+        assert (answer.status, answer.code) == (500, "internal-error")
+        assert b"canary" not in answer.body
+        assert running.get("/healthz").status == 200
+    house.store.close()

@@ -30,7 +30,7 @@ from bailee.model import (
 from bailee.providers.load import encode_provider
 from bailee.providers.trust import trust_digest
 from bailee.reference.pki import World
-from bailee.signing.place import parse_credential
+from bailee.signing.credential import parse_credential
 from bailee.vault.sealing import seal
 from bailee.vault.statements import (
     sign_egress_address,

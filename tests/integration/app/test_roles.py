@@ -76,7 +76,7 @@ def test_left_when_supervisor_is_gone(installation: Installation, role: str) -> 
 
 
 def test_public_when_asked_for_more(installation: Installation) -> None:
-    """Public serves one path to GET, and answers all else with problems."""
+    """Public serves its few paths to GET, and answers all else with problems."""
     with start_role("public", installation.config) as process:
         process.wait_ready()
         assert ask(process.port, "/")[1]["code"] == "not-found"
@@ -110,6 +110,8 @@ def test_no_key_and_no_opening_code(installation: Installation, role: str) -> No
 def use(process: RoleProcess, house: House, role: str) -> None:
     """Go through the routes that do most."""
     assert ask(process.port, "/healthz")[0] == 200
+    if role == "public":
+        assert ask(process.port, "/egress/ranges.json")[0] == 503
     if role == "admin":
         token = house.operator_token()
         for target in ("/readyz", "/v1/status", "/v1/egress", "/v1/pins", "/v1/tenant/key"):

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bailee.admin.changes import Changes, Operator
+from bailee.admin.changes import Actor, Changes
 from bailee.errors import Conflict, JournalUnavailable
 from bailee.journal.entry import Event, decode
 from bailee.journal.writer import Journal
-from bailee.model import TenantId, TokenId
+from bailee.model import Role, TenantId, TokenId
 from bailee.policy.token import format_token
 from journal_support import MemoryRegister, only_file, read_lines
 
-OPERATOR = Operator(TokenId("tok_a"), TenantId("default"))
+OPERATOR = Actor(TokenId("tok_a"), TenantId("default"), Role.OPERATOR)
 
 
 @pytest.fixture

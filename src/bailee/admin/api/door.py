@@ -1,11 +1,12 @@
 """What stands before every route: who asks, how much, how many at once, and what if it breaks.
 
 It is a plain ASGI application around the routes. A stranger gets no further: no path is looked up
-for him and no body is read.
+for him and no body is read. Which role may use which route is looked at behind it (`router.py`).
 """
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -14,9 +15,12 @@ from anyio import to_thread
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bailee.admin.api.desk import OPERATOR
+from bailee.admin.api.desk import ACTOR, BODY
+from bailee.admin.api.metrics import UNMATCHED, Metrics
 from bailee.admin.api.problems import problem_response
-from bailee.admin.changes import Operator
+from bailee.admin.api.roles import OPEN_PATHS
+from bailee.admin.api.router import ROUTE
+from bailee.admin.changes import Actor
 from bailee.errors import (
     BaileeError,
     BodyTimeout,
@@ -25,12 +29,9 @@ from bailee.errors import (
     Overloaded,
 )
 from bailee.manage import tokens
-from bailee.model import Role
 from bailee.policy.token import RANDOM_BYTES, digest, format_token
 from bailee.store.engine import Store
 
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
-"""What anyone may ask."""
 BODY_BYTES: Final = 1024 * 1024
 BODY_SECONDS: Final = 30.0
 AT_ONCE: Final = 256
@@ -38,29 +39,30 @@ AT_ONCE: Final = 256
 _log = structlog.get_logger("admin")
 
 
-def operator_of(store: Store, text: str, now: float) -> Operator:
+def actor_of(store: Store, text: str, now: float) -> Actor:
     """Find out whose token this is. A text that can't be a token costs as much as one that can.
 
     Raises:
         Unauthenticated: It is no live token.
-        Forbidden: It is live, and not an operator's.
+        Forbidden: It is live, and a caller's.
         StoreUnavailable: The database does not answer.
     """
     if digest(text) is None:
         text = _NOBODY
-    token = tokens.authenticate(store, text, now, role=Role.OPERATOR)
-    return Operator(token.id, token.tenant)
+    token = tokens.authenticate(store, text, now)
+    return Actor(token.id, token.tenant, token.role)
 
 
 _NOBODY: Final = format_token(secrets.token_bytes(RANDOM_BYTES))
 
 
 class Door:
-    """Lets operators in.
+    """Lets in who has a token for the admin API.
 
     Args:
         app: The routes.
-        authenticate: Turns a token's text into an operator, or raises; it is called in a thread.
+        authenticate: Turns a token's text into who asks, or raises; it is called in a thread.
+        metrics: Counts the requests.
         body_seconds: How long a body may take.
         at_once: How many requests may be under way.
     """
@@ -68,13 +70,15 @@ class Door:
     def __init__(
         self,
         app: ASGIApp,
-        authenticate: Callable[[str], Operator],
+        authenticate: Callable[[str], Actor],
+        metrics: Metrics,
         *,
         body_seconds: float = BODY_SECONDS,
         at_once: int = AT_ONCE,
     ) -> None:
         self._app = app
         self._authenticate = authenticate
+        self._metrics = metrics
         self._body_seconds = body_seconds
         self._at_once = at_once
         self._inside = 0
@@ -87,6 +91,7 @@ class Door:
         if scope["type"] != "http":
             return
         answer = _Answer(send)
+        began = time.monotonic()
         self._inside += 1
         try:
             await self._serve(scope, receive, answer)
@@ -99,18 +104,22 @@ class Door:
             await self._refuse(InternalError(), scope, receive, answer)
         finally:
             self._inside -= 1
+            seconds = time.monotonic() - began
+            route = scope.get(ROUTE, UNMATCHED)
+            self._metrics.count(scope["method"], route, answer.status, seconds)
 
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         if self._inside > self._at_once:
             raise Overloaded()
         if scope["path"] not in OPEN_PATHS:
             text = _bearer(scope["headers"])
-            scope[OPERATOR] = await to_thread.run_sync(self._authenticate, text)
+            scope[ACTOR] = await to_thread.run_sync(self._authenticate, text)
         try:
             async with asyncio.timeout(self._body_seconds):
                 body = await _read_body(scope["headers"], receive)
         except TimeoutError:
             raise BodyTimeout() from None
+        scope[BODY] = body
         await self._app(scope, _given_again(body, receive), answer.send)
 
     async def _refuse(
@@ -128,9 +137,11 @@ class _Answer:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.begun = False
+        self.status = 0
 
     async def send(self, message: Message) -> None:
         self.begun = True
+        self.status = message.get("status", self.status)
         await self._send(message)
 
 

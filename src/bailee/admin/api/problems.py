@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from bailee.errors import BadInput, BaileeError, MethodRefused, NotFound
+from bailee.errors import BadInput, BaileeError, InternalError, MethodRefused, NotFound
 from bailee.http.problem import problem
 
 _FAULTS_TOLD: Final = 16
@@ -35,10 +35,16 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(BaileeError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_form)
     app.add_exception_handler(HTTPException, _on_framework)
+    # The framework raises it again behind this, so that the door writes the traceback to the log.
+    app.add_exception_handler(Exception, _on_fault)
 
 
 def _on_error(_: Request, error: Exception) -> Response:
     return problem_response(cast(BaileeError, error))
+
+
+def _on_fault(_: Request, __: Exception) -> Response:
+    return problem_response(InternalError())
 
 
 def _on_bad_form(_: Request, error: Exception) -> Response:

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 
 from bailee.admin.api.forms import Statement
 from bailee.errors import BadInput, TrustBroken
-from bailee.model import EgressAddress, PinSet, ProviderId, Signed
+from bailee.model import EgressAddress, PinSet, ProviderId, Signed, TenantId
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.statements import (
     verified_egress_address,
     verified_pin_set,
     verified_provider,
+    verified_tenant_key,
 )
 
 
@@ -57,6 +58,17 @@ def egress_address(
     with _of_the_sender():
         address = verified_egress_address(verifier, statement.signed)
     return address, statement.signed
+
+
+def tenant_key(verifier: AuthorityVerifier, statement: Statement, tenant: TenantId) -> Signed:
+    """Return the public half of that very tenant's key.
+
+    Raises:
+        BadInput: The authority did not sign it, or it is another tenant's.
+    """
+    with _of_the_sender():
+        verified_tenant_key(verifier, statement.signed, tenant=tenant)
+    return statement.signed
 
 
 @contextmanager

@@ -8,24 +8,25 @@ import msgspec
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from bailee.admin.api.desk import OPERATOR
+from bailee.admin.api.desk import ACTOR
 from bailee.admin.api.door import Door
-from bailee.admin.changes import Operator
+from bailee.admin.api.metrics import Metrics
+from bailee.admin.changes import Actor
 from bailee.errors import Unauthenticated
-from bailee.model import TenantId, TokenId
+from bailee.model import Role, TenantId, TokenId
 
 pytestmark = pytest.mark.anyio
-OPERATOR_OF_TEST = Operator(TokenId("tok_a"), TenantId("default"))
+ACTOR_OF_TEST = Actor(TokenId("tok_a"), TenantId("default"), Role.OPERATOR)
 
 
 def scope(path: str = "/v1/status", *headers: tuple[bytes, bytes]) -> Scope:
     return {"type": "http", "method": "GET", "path": path, "headers": list(headers)}
 
 
-def authenticate(text: str) -> Operator:
+def authenticate(text: str) -> Actor:
     if text != "good":
         raise Unauthenticated()
-    return OPERATOR_OF_TEST
+    return ACTOR_OF_TEST
 
 
 GOOD = (b"authorization", b"Bearer good")
@@ -63,19 +64,21 @@ def app_that(act: Callable[[Scope, bytes], None]) -> Any:
 async def test_served_when_token_is_good() -> None:
     """The routes get the operator and the whole body at once."""
     seen: list[object] = []
-    door = Door(app_that(lambda asked, body: seen.extend((asked[OPERATOR], body))), authenticate)
+    door = Door(
+        app_that(lambda asked, body: seen.extend((asked[ACTOR], body))), authenticate, Metrics()
+    )
     pieces: list[Message] = [
         {"type": "http.request", "body": b"a", "more_body": True},
         {"type": "http.request", "body": b"b"},
     ]
     assert await ask(door, scope("/v1/status", GOOD), *pieces) == (204, {})
-    assert seen == [OPERATOR_OF_TEST, b"ab"]
+    assert seen == [ACTOR_OF_TEST, b"ab"]
 
 
 async def test_refused_when_token_is_bad() -> None:
     """The routes are not reached."""
     reached: list[object] = []
-    door = Door(app_that(lambda *_: reached.append(1)), authenticate)
+    door = Door(app_that(lambda *_: reached.append(1)), authenticate, Metrics())
     status, told = await ask(door, scope())
     assert (status, told["code"], reached) == (401, "unauthenticated", [])
 
@@ -83,14 +86,14 @@ async def test_refused_when_token_is_bad() -> None:
 async def test_open_path_when_token_is_bad() -> None:
     """Health is for everyone, and nobody is authenticated for it."""
     seen: list[bool] = []
-    door = Door(app_that(lambda asked, _: seen.append(OPERATOR in asked)), authenticate)
+    door = Door(app_that(lambda asked, _: seen.append(ACTOR in asked)), authenticate, Metrics())
     assert (await ask(door, scope("/healthz")))[0] == 204
     assert seen == [False]
 
 
 async def test_refused_when_body_takes_too_long() -> None:
     """A client that stops sending is told so at the deadline."""
-    door = Door(app_that(lambda *_: None), authenticate, body_seconds=0.01)
+    door = Door(app_that(lambda *_: None), authenticate, Metrics(), body_seconds=0.01)
     half: Message = {"type": "http.request", "body": b"a", "more_body": True}
     status, told = await ask(door, scope("/v1/status", GOOD), half)
     assert (status, told["code"]) == (408, "body-timeout")
@@ -99,7 +102,7 @@ async def test_refused_when_body_takes_too_long() -> None:
 async def test_silent_when_client_hangs_up_in_the_body() -> None:
     """Nobody is there to be answered."""
     reached: list[object] = []
-    door = Door(app_that(lambda *_: reached.append(1)), authenticate)
+    door = Door(app_that(lambda *_: reached.append(1)), authenticate, Metrics())
     gone: Message = {"type": "http.disconnect"}
     assert await ask(door, scope("/v1/status", GOOD), gone) == (0, {})
     assert reached == []
@@ -113,7 +116,7 @@ async def test_refused_when_too_many_are_inside() -> None:
         await leave.wait()
         await app_that(lambda *_: None)(asked, receive, send)
 
-    door = Door(app, authenticate, at_once=1)
+    door = Door(app, authenticate, Metrics(), at_once=1)
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(ask(door, scope("/v1/status", GOOD)))
         await asyncio.sleep(0)
@@ -130,7 +133,9 @@ async def test_problem_when_a_route_breaks() -> None:
     def broken(*_: object) -> None:
         raise ValueError("canary-secret")
 
-    status, told = await ask(Door(app_that(broken), authenticate), scope("/v1/status", GOOD))
+    status, told = await ask(
+        Door(app_that(broken), authenticate, Metrics()), scope("/v1/status", GOOD)
+    )
     assert (status, told["code"]) == (500, "internal-error")
     assert "canary" not in str(told)
 
@@ -142,7 +147,7 @@ async def test_nothing_more_when_a_route_breaks_in_its_answer() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise ValueError
 
-    assert await ask(Door(app, authenticate), scope("/v1/status", GOOD)) == (200, {})
+    assert await ask(Door(app, authenticate, Metrics()), scope("/v1/status", GOOD)) == (200, {})
 
 
 @pytest.mark.parametrize(
@@ -150,11 +155,11 @@ async def test_nothing_more_when_a_route_breaks_in_its_answer() -> None:
 )
 async def test_no_token_when_header_is_other(value: bytes) -> None:
     """Only `Bearer` and one token is a token."""
-    door = Door(app_that(lambda *_: None), authenticate)
+    door = Door(app_that(lambda *_: None), authenticate, Metrics())
     assert (await ask(door, scope("/v1/status", (b"authorization", value))))[0] == 401
 
 
 async def test_token_when_scheme_is_written_otherwise() -> None:
     """Schemes have no case (RFC 9110, 11.1)."""
-    door = Door(app_that(lambda *_: None), authenticate)
+    door = Door(app_that(lambda *_: None), authenticate, Metrics())
     assert (await ask(door, scope("/v1/status", (b"authorization", b"bearer  good"))))[0] == 204

@@ -1,19 +1,20 @@
 """Callers: programs that may ask for calls."""
 
-from fastapi import APIRouter
-
-from bailee.admin.api import render
+from bailee.admin.api.answers.base import Page, page_of
+from bailee.admin.api.answers.owned import Caller, NewCallerShown
 from bailee.admin.api.desk import AtDesk
 from bailee.admin.api.forms import NewCaller
+from bailee.admin.api.paging import DEFAULT_LIMIT, After, Limit
+from bailee.admin.api.router import new_router
 from bailee.manage import callers as manage
 from bailee.manage.tokens import DAY_SECONDS
 from bailee.store.callers import StoredCaller
 
-router = APIRouter(prefix="/v1/callers")
+router = new_router("/v1/callers")
 
 
 @router.post("", status_code=201)
-def add_caller(desk: AtDesk, form: NewCaller) -> render.Json:
+def add_caller(desk: AtDesk, form: NewCaller) -> NewCallerShown:
     """Add a caller. Its token is in this answer and nowhere else, ever."""
     with desk.change("caller.add", form.name) as change:
         added = manage.add(
@@ -27,31 +28,31 @@ def add_caller(desk: AtDesk, form: NewCaller) -> render.Json:
         change.target = added.caller.id
         change.detail |= {"name": added.caller.name, "token": added.token.token.id}
     issued = added.token.token
-    return {
-        **render.caller(StoredCaller(added.caller, issued.created_at)),
-        "token": added.token.text.reveal().decode("ascii"),
-        "token_id": issued.id,
-        "expires_at": issued.expires_at,
-    }
+    return NewCallerShown.of(
+        StoredCaller(added.caller, issued.created_at),
+        token=added.token.text.reveal().decode("ascii"),
+        token_id=issued.id,
+        expires_at=issued.expires_at,
+    )
 
 
 @router.get("")
-def list_callers(desk: AtDesk, after: str | None = None, limit: int = 100) -> render.Json:
+def list_callers(desk: AtDesk, after: After = None, limit: Limit = DEFAULT_LIMIT) -> Page[Caller]:
     """List callers, revoked ones too."""
     page = manage.page(desk.store, desk.tenant, after=after, limit=limit)
-    return render.listed([render.caller(each) for each in page], limit)
+    return page_of(page, Caller.of, lambda each: each.id, limit)
 
 
 @router.get("/{caller}")
-def show_caller(desk: AtDesk, caller: str) -> render.Json:
+def show_caller(desk: AtDesk, caller: str) -> Caller:
     """Show a caller by its id, or a live one by its name."""
-    return render.caller(manage.show(desk.store, desk.tenant, caller))
+    return Caller.of(manage.show(desk.store, desk.tenant, caller))
 
 
 @router.delete("/{caller}")
-def revoke_caller(desk: AtDesk, caller: str) -> render.Json:
+def revoke_caller(desk: AtDesk, caller: str) -> Caller:
     """Revoke a caller by its id or name, with its tokens and grants."""
     with desk.change("caller.revoke", caller) as change:
         revoked = manage.revoke(desk.store, desk.tenant, caller, desk.now)
         change.target = revoked.caller.id
-    return render.caller(revoked)
+    return Caller.of(revoked)

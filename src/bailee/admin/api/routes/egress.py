@@ -1,26 +1,29 @@
 """Egress addresses: published and retired by signed statements."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
-from bailee.admin.api import render
+from bailee.admin.api.answers.base import Page, cut_page
+from bailee.admin.api.answers.shared import Egress
 from bailee.admin.api.desk import AtDesk, Desk
 from bailee.admin.api.forms import Statement
+from bailee.admin.api.paging import DEFAULT_LIMIT, After, Limit
+from bailee.admin.api.router import new_router
 from bailee.admin.api.statements import egress_address
 from bailee.errors import NotFound
 from bailee.manage import egress as manage
 from bailee.store import egress as rows
 
-router = APIRouter(prefix="/v1/egress")
+router = new_router("/v1/egress")
 
 
 @router.get("")
-def list_egress(desk: AtDesk) -> render.Json:
-    """List every address, the oldest first."""
-    return render.listed(_all(desk))
+def list_egress(desk: AtDesk, after: After = None, limit: Limit = DEFAULT_LIMIT) -> Page[Egress]:
+    """List addresses, the oldest first."""
+    return cut_page(_all(desk), lambda each: each.id, after, limit)
 
 
-@router.post("", status_code=201)
-def publish_egress(desk: AtDesk, form: Statement, response: Response) -> render.Json:
+@router.post("", status_code=201, responses={200: {"model": Egress}})
+def publish_egress(desk: AtDesk, form: Statement, response: Response) -> Egress:
     """Store a statement that the authority signed: a new address (201), or a retirement (200)."""
     address, signed = egress_address(desk.verifier, form)
     first = address.serial == 1
@@ -31,14 +34,14 @@ def publish_egress(desk: AtDesk, form: Statement, response: Response) -> render.
         else:
             manage.retire(desk.store, desk.verifier, signed)
             response.status_code = 200
-    found = [each for each in _all(desk) if each["id"] == address.id]
+    found = [each for each in _all(desk) if each.id == address.id]
     if not found:
         raise NotFound("the address was removed again")
     return found[0]
 
 
-def _all(desk: Desk) -> list[render.Json]:
+def _all(desk: Desk) -> list[Egress]:
     with desk.store.read() as conn:
         signed = {str(row.address.id): row.signed for row in rows.list_all(conn)}
         standings = manage.standings(conn, desk.verifier)
-    return [render.egress(each, signed) for each in standings]
+    return [Egress.of(each, signed, desk.role) for each in standings]

@@ -1,32 +1,37 @@
-"""Grants: which caller may do what with which connection."""
+"""Grants: which caller may do what with which connections."""
 
-from fastapi import APIRouter
-
-from bailee.admin.api import render
+from bailee.admin.api.answers.base import Page, page_of
+from bailee.admin.api.answers.owned import Grant
 from bailee.admin.api.desk import AtDesk
 from bailee.admin.api.forms import NewGrant
+from bailee.admin.api.paging import DEFAULT_LIMIT, After, Limit
+from bailee.admin.api.router import new_router
 from bailee.manage import grants as manage
-from bailee.model import ConnectionId, GrantId
+from bailee.model import ConnectionId, GrantId, ProviderId
 
-router = APIRouter(prefix="/v1/grants")
+router = new_router("/v1/grants")
 
 
 @router.post("", status_code=201)
-def add_grant(desk: AtDesk, form: NewGrant) -> render.Json:
-    """Let a caller use a connection for what the rules name."""
-    with desk.change("grant.add", connection=form.connection) as change:
+def add_grant(desk: AtDesk, form: NewGrant) -> Grant:
+    """Let a caller use one connection, or all of a provider or a subject, as the rules say."""
+    over = {"connection": form.connection, "provider": form.provider}
+    told = {name: text for name, text in over.items() if text is not None}
+    with desk.change("grant.add", **told) as change:
         added = manage.add(
             desk.store,
             desk.tenant,
             form.caller,
-            ConnectionId(form.connection),
+            _connection(form.connection),
             form.allow,
             desk.now,
+            provider=_provider(form.provider),
+            subject=form.subject,
             expires_at=form.expires_at,
         )
         change.target = added.grant.id
         change.detail |= {"caller": added.grant.caller, "rules": str(len(added.grant.allow))}
-    return render.grant(added)
+    return Grant.of(added)
 
 
 @router.get("")
@@ -34,30 +39,42 @@ def list_grants(
     desk: AtDesk,
     caller: str | None = None,
     connection: str | None = None,
-    after: str | None = None,
-    limit: int = 100,
-) -> render.Json:
-    """List grants; each filter that is given must fit."""
+    provider: str | None = None,
+    subject: str | None = None,
+    after: After = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Grant]:
+    """List grants; each filter that is given must fit what the grant itself names."""
     page = manage.page(
         desk.store,
         desk.tenant,
         caller=caller,
-        connection=None if connection is None else ConnectionId(connection),
+        connection=_connection(connection),
+        provider=_provider(provider),
+        subject=subject,
         after=after,
         limit=limit,
     )
-    return render.listed([render.grant(each) for each in page], limit)
+    return page_of(page, Grant.of, lambda each: each.id, limit)
 
 
 @router.get("/{grant}")
-def show_grant(desk: AtDesk, grant: str) -> render.Json:
+def show_grant(desk: AtDesk, grant: str) -> Grant:
     """Show a grant."""
-    return render.grant(manage.show(desk.store, desk.tenant, GrantId(grant)))
+    return Grant.of(manage.show(desk.store, desk.tenant, GrantId(grant)))
 
 
 @router.delete("/{grant}")
-def revoke_grant(desk: AtDesk, grant: str) -> render.Json:
+def revoke_grant(desk: AtDesk, grant: str) -> Grant:
     """Revoke a grant; again changes nothing."""
     with desk.change("grant.revoke", grant):
         revoked = manage.revoke(desk.store, desk.tenant, GrantId(grant), desk.now)
-    return render.grant(revoked)
+    return Grant.of(revoked)
+
+
+def _connection(text: str | None) -> ConnectionId | None:
+    return None if text is None else ConnectionId(text)
+
+
+def _provider(text: str | None) -> ProviderId | None:
+    return None if text is None else ProviderId(text)

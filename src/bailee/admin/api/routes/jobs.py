@@ -4,11 +4,14 @@ import asyncio
 from typing import Annotated, Final
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
-from bailee.admin.api import render
+from bailee.admin.api.answers.base import Page, page_of
+from bailee.admin.api.answers.owned import JobShown
 from bailee.admin.api.desk import AtDesk, Desk
 from bailee.admin.api.forms import JobOrder
+from bailee.admin.api.paging import DEFAULT_LIMIT, After, Limit
+from bailee.admin.api.router import new_router
 from bailee.manage import jobs as manage
 from bailee.manage import pins
 from bailee.model import Job, JobId, JobState, ProviderId
@@ -16,11 +19,11 @@ from bailee.model import Job, JobId, JobState, ProviderId
 LONGEST_WAIT_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.1
 _ENDED: Final = frozenset({JobState.DONE, JobState.FAILED})
-router = APIRouter(prefix="/v1/jobs")
+router = new_router("/v1/jobs")
 
 
 @router.post("", status_code=202)
-def order_job(desk: AtDesk, form: JobOrder, response: Response) -> render.Json:
+def order_job(desk: AtDesk, form: JobOrder, response: Response) -> JobShown:
     """Ask the keeper to look at an origin's certificates; poll what `Location` names."""
     wanted = form.arguments
     with desk.change("pins.learn", wanted.provider) as change:
@@ -35,13 +38,20 @@ def order_job(desk: AtDesk, form: JobOrder, response: Response) -> render.Json:
         )
         change.detail |= {"job": job.id, "origin": job.arguments["origin"]}
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return render.job(job)
+    return JobShown.of(job)
+
+
+@router.get("")
+def list_jobs(desk: AtDesk, after: After = None, limit: Limit = DEFAULT_LIMIT) -> Page[JobShown]:
+    """List jobs."""
+    page = manage.page(desk.store, desk.tenant, after=after, limit=limit)
+    return page_of(page, JobShown.of, lambda each: each.id, limit)
 
 
 @router.get("/{job}")
 async def show_job(
     desk: AtDesk, job: str, wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)] = 0.0
-) -> render.Json:
+) -> JobShown:
     """Show a job, and wait up to `wait` seconds for its end."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
@@ -50,7 +60,7 @@ async def show_job(
         if await _drains(desk, min(LOOK_SECONDS, deadline - loop.time())):
             break
         found = await _look(desk, job)
-    return render.job(found)
+    return JobShown.of(found)
 
 
 async def _look(desk: Desk, job: str) -> Job:

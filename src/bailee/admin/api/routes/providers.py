@@ -1,11 +1,13 @@
-"""Providers: anyone with an operator's token proposes, the authority's signature approves."""
+"""Providers: an operator proposes, the authority's signature approves."""
 
 import msgspec
-from fastapi import APIRouter
 
-from bailee.admin.api import render
+from bailee.admin.api.answers.base import Page, page_of
+from bailee.admin.api.answers.shared import ProviderDetail, ProviderLine
 from bailee.admin.api.desk import AtDesk, Desk
 from bailee.admin.api.forms import Proposal, Statement
+from bailee.admin.api.paging import DEFAULT_LIMIT, After, Limit
+from bailee.admin.api.router import new_router
 from bailee.admin.api.statements import provider_approval
 from bailee.errors import BadInput
 from bailee.manage import providers as manage
@@ -14,24 +16,26 @@ from bailee.model import ProviderId
 from bailee.providers.load import decode_provider
 from bailee.store import providers as rows
 
-router = APIRouter(prefix="/v1/providers")
+router = new_router("/v1/providers")
 
 
 @router.get("")
-def list_providers(desk: AtDesk, after: str | None = None, limit: int = 100) -> render.Json:
+def list_providers(
+    desk: AtDesk, after: After = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[ProviderLine]:
     """List where providers stand."""
     page = manage.page(desk.store, desk.verifier, after=after, limit=limit)
-    return render.listed([render.provider_line(each) for each in page], limit)
+    return page_of(page, ProviderLine.of, lambda each: each.id, limit)
 
 
 @router.get("/{provider}")
-def show_provider(desk: AtDesk, provider: str) -> render.Json:
+def show_provider(desk: AtDesk, provider: str) -> ProviderDetail:
     """Show a provider as it is approved and as it is proposed."""
     return _detail(desk, manage.show(desk.store, desk.verifier, ProviderId(provider)))
 
 
 @router.post("", status_code=201)
-def propose_provider(desk: AtDesk, form: Proposal) -> render.Json:
+def propose_provider(desk: AtDesk, form: Proposal) -> ProviderDetail:
     """Propose a provider, or a change of one. It carries no call before it is approved."""
     provider = decode_provider(_encoded(form))
     with desk.change("provider.propose", provider.id):
@@ -40,7 +44,7 @@ def propose_provider(desk: AtDesk, form: Proposal) -> render.Json:
 
 
 @router.post("/{provider}/approval", status_code=201)
-def approve_provider(desk: AtDesk, provider: str, form: Statement) -> render.Json:
+def approve_provider(desk: AtDesk, provider: str, form: Statement) -> ProviderDetail:
     """Store an approval that the authority signed."""
     signed = provider_approval(desk.verifier, form, ProviderId(provider))
     with desk.change("provider.approve", provider) as change:
@@ -49,10 +53,10 @@ def approve_provider(desk: AtDesk, provider: str, form: Statement) -> render.Jso
     return _detail(desk, standing)
 
 
-def _detail(desk: Desk, standing: ProviderStanding) -> render.Json:
+def _detail(desk: Desk, standing: ProviderStanding) -> ProviderDetail:
     with desk.store.read() as conn:
         newest = rows.newest(conn, standing.id)
-    return render.provider_detail(standing, None if newest is None else newest.signed)
+    return ProviderDetail.with_statement(standing, None if newest is None else newest.signed)
 
 
 def _encoded(form: Proposal) -> bytes:
