@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
 from bailee.egress.tls import PinnedStream
 from bailee.gateway.listener import Listener
+from bailee.gateway.nonces import NonceLeases
 from bailee.gateway.opening import CallVault
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
@@ -45,6 +47,7 @@ async def run_gate(
     closed: bool = False,
     source: str = SOURCE,
     call_seconds: float = 10.0,
+    signed_body_bytes: int = 1 << 20,
     connect_seconds: float = 5.0,
     head_seconds: float = 5.0,
     connections: int = 1000,
@@ -60,6 +63,7 @@ async def run_gate(
     listening.setblocking(False)
     resolver = Resolver()
     pool: Pool[PinnedStream] = Pool()
+    nonces = NonceLeases(house.store, time.time)
     async with asyncio.TaskGroup() as tasks:
         line = Line(
             vault=CallVault(None if closed else keyring or house.keyring, lookup, house.verifier),
@@ -72,6 +76,8 @@ async def run_gate(
             clock=loop.time,
             call_seconds=call_seconds,
             connect_seconds=connect_seconds,
+            signed_body_bytes=signed_body_bytes,
+            nonces=nonces,
         )
         listener = Listener(Pipeline(snapshot, line), snapshot, line, connections, head_seconds)
         snapshot.refresh()
@@ -85,6 +91,7 @@ async def run_gate(
             ticking.cancel()
             storing.cancel()
     resolver.close()
+    nonces.close()
     journal.close()
     lookup.close()
 
@@ -183,7 +190,7 @@ class _Parsed:
         return rest[length:] if self.done else b""
 
     def _chunks(self, rest: bytes) -> bytes:
-        body = []
+        body: list[bytes] = []
         while True:
             size_line, separator, after = rest.partition(b"\r\n")
             if not separator:

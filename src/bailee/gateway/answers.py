@@ -144,8 +144,8 @@ class AnswerReader:
             call.answer_failed(error)
             return
         begun, self._begun = self._begun, None
-        # The list becomes the call's, even an empty one: what the call adds to it must not come back
-        # with the next answer.
+        # The list becomes the call's, even an empty one: what the call adds to it must not come
+        # back with the next answer.
         pieces, self._pieces = self._pieces, []
         if self._complete:
             self._call = None

@@ -9,7 +9,7 @@ import msgspec
 from bailee.errors import Unauthenticated
 from bailee.gateway.snapshot import Snapshot
 from bailee.http.head import Received
-from bailee.model import CallerId, Place, Role, TenantId, TokenId, TokenPlace
+from bailee.model import CallerId, ConnectionId, Place, Role, TenantId, TokenId, TokenPlace
 from bailee.policy.token import digest
 from bailee.store.lookup import TokenRow
 
@@ -26,6 +26,12 @@ class Authenticated(msgspec.Struct, frozen=True):
     """Whether the token stood where only this connection's preset looks for it."""
     bound_to_peer: bool
     """Whether the caller has an inbound allowlist, so that the answer holds for this peer alone."""
+    subject: str | None = None
+    """The only subject whose connections a derived token is good for."""
+    connection: ConnectionId | None = None
+    """The only connection that it is good for."""
+    methods: frozenset[str] | None = None
+    """The only methods that it is good for."""
 
 
 def authenticate(
@@ -80,7 +86,16 @@ def _judge(
     if row.allow_from and not snapshot.allowlist(row, row.caller).admits(peer):
         raise Unauthenticated("the client's address is not on the caller's inbound allowlist")
     return Authenticated(
-        row.id, known, row.caller, row.tenant, row.expires_at, by_preset, bool(row.allow_from)
+        row.id,
+        known,
+        row.caller,
+        row.tenant,
+        row.expires_at,
+        by_preset,
+        bool(row.allow_from),
+        row.subject,
+        row.connection,
+        row.methods,
     )
 
 

@@ -16,16 +16,18 @@ from bailee.errors import (
     Denied,
     PathRefused,
     ReservedParameter,
+    SubjectMismatch,
     Unauthenticated,
 )
 from bailee.gateway.authenticate import Authenticated, authenticate
-from bailee.gateway.route import Route
+from bailee.gateway.route import Access, Route
 from bailee.gateway.snapshot import Snapshot
 from bailee.http.head import Received
 from bailee.journal.entry import Intent, IntentForm
 from bailee.model import CallId, Deny
 from bailee.policy.rules import authorize as decide
 from bailee.policy.rules import canonical_path
+from bailee.policy.token import admits_method
 
 
 class Authorized(msgspec.Struct, frozen=True):
@@ -118,9 +120,11 @@ def admit(received: Received, snapshot: Snapshot, peer: str, now: float) -> Auth
         # A preset's own place may hold another token than the key tells of.
         if snapshot.token_place(door) is None and not authenticated.bound_to_peer:
             snapshot.decisions[key] = authorized
-    reserved = authorized.route.view.reserved
-    if reserved and received.query:
-        _refuse_reserved(received.query, reserved)
+    refused = authorized.route.view.refused_parameters
+    if refused and received.query:
+        _refuse_reserved(received.query, refused)
+    if received.subject is not None:
+        _require_subject(received.subject, authorized.route)
     return authorized
 
 
@@ -161,11 +165,15 @@ def authorize(
             # Without the connection nobody would have looked for the token there.
             raise Unauthenticated("no such token") from None
         raise
+    if not _is_bound_to(authenticated, access):
+        raise ConnectionNotFound()
     path = canonical_path(rest)
     if isinstance(path, Deny):
         raise PathRefused(path.reason)
     if access.route is None:
         raise access.refusal or ConnectionNotFound()
+    if not admits_method(authenticated.methods, method):
+        raise Denied(f"the token is not for {method}")
     verdict = decide(access.rules, access.route.view.rules, method, path)
     if isinstance(verdict, Deny):
         raise Denied(verdict.reason, f"the rule is {verdict.rule}" if verdict.rule else "")
@@ -178,6 +186,19 @@ def authorize(
         until,
         _intent(authenticated, access.route, method, path),
     )
+
+
+def _is_bound_to(authenticated: Authenticated, access: Access) -> bool:
+    """Tell whether a token is good for a connection; one that is not derived is for all."""
+    return authenticated.subject in (None, access.subject) and authenticated.connection in (
+        None,
+        access.connection,
+    )
+
+
+def _require_subject(named: bytes, route: Route) -> None:
+    if named.decode("utf-8", "replace") != route.subject_name:
+        raise SubjectMismatch()
 
 
 def _intent(authenticated: Authenticated, route: Route, method: str, path: str) -> IntentForm:

@@ -13,7 +13,7 @@ from bailee.errors import CredentialClosed, TrustBroken, VaultClosed
 from bailee.gateway.route import Route
 from bailee.model import TenantId
 from bailee.secret import Secret
-from bailee.signing.place import Placed
+from bailee.signing.place import Placed, PlacePlan
 from bailee.store.lookup import CallLookup
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.keyring import Keyring
@@ -52,7 +52,7 @@ class CallVault:
             )
         return self._keyring
 
-    def sign_for(self, stream: PinnedStream, route: Route, now: float) -> Placed:
+    def place_for(self, stream: PinnedStream, route: Route, plan: PlacePlan, now: float) -> Placed:
         """Open a route's credential for a stream that leads where the route says, and place it.
 
         Raises:
@@ -65,10 +65,24 @@ class CallVault:
         if found is not None:
             return Placed(*found.reveal().split(_SEPARATOR))
         private = self._private(route.tenant, route.sealed.key_id)
-        placed = route.view.plan.place(open_credential(route.sealed, route.context, private))
+        placed = plan.place(open_credential(route.sealed, route.context, private))
         kept = Secret(_SEPARATOR.join(placed))
         self._cache.keep(route.place, route.sealed.version, kept, now)
         return placed
+
+    def open_for(self, stream: PinnedStream, route: Route, now: float) -> Secret:
+        """Open a route's credential for a stream that leads where the route says, to sign with it.
+
+        Raises:
+            VaultClosed, CredentialClosed, TrustBroken: As `place_for`.
+        """
+        require_same_way(stream, route)
+        found = self._cache.find(route.place, route.sealed.version, now)
+        if found is None:
+            private = self._private(route.tenant, route.sealed.key_id)
+            found = open_credential(route.sealed, route.context, private)
+            self._cache.keep(route.place, route.sealed.version, found, now)
+        return found
 
     def forget(self) -> None:
         """Drop everything opened: the store has changed, perhaps by a revocation."""

@@ -14,6 +14,7 @@ import structlog
 
 from bailee.errors import (
     BaileeError,
+    BodyTooLarge,
     InternalError,
     JournalUnavailable,
     RouteChanged,
@@ -86,6 +87,7 @@ class Pipeline:
         else:
             authorized = self._admit(received, session, inbound, call, now)
         self._line.vault.require_open()
+        self._refuse_too_large(received, authorized)
         begun = Call(call, authorized, session, inbound, received, self._line, now)
         self._unrecorded.append(begun)
         if len(self._unrecorded) == 1:
@@ -118,6 +120,11 @@ class Pipeline:
         if inbound.whole:
             remember(inbound.whole, received, authorized, self._snapshot)
         return authorized
+
+    def _refuse_too_large(self, received: Received, authorized: Authorized) -> None:
+        signer, limit = authorized.route.view.signer, self._line.signed_body_bytes
+        if signer is not None and signer.covers_body and received.body_length > limit:
+            raise BodyTooLarge(f"a body that is signed has at most {limit} bytes")
 
     def _record(self) -> None:
         """Write the intents of all calls that began in this turn of the loop; then let them go."""

@@ -6,6 +6,7 @@ answer never looks whole.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,24 +21,36 @@ from bailee.errors import (
     AnswerLost,
     BaileeError,
     BodyTimeout,
+    BodyTooLarge,
     ClientGone,
     InternalError,
     OutcomeUnknown,
     ProviderTimeout,
+    ProviderUnreachable,
     Reached,
 )
 from bailee.gateway.answers import AnswerReader, Begun, End
 from bailee.gateway.authorize import KNOWN_HEAD_SECONDS, Authorized
-from bailee.gateway.heads import provider_head, rewritten_lines
+from bailee.gateway.heads import (
+    provider_head,
+    rewritten_lines,
+    signed_head,
+    unsigned_request,
+)
 from bailee.gateway.inbound import BODY_WAITING_LIMIT, Inbound
+from bailee.gateway.nonces import NonceLeases
 from bailee.gateway.opening import CallVault, require_same_way
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.session import Session
+from bailee.gateway.verdict import HeldAnswer, judge, must_hold, verdict_lines
 from bailee.http.framing import LAST_CHUNK, STATUS_LINES, AnswerBody, chunk, status_line
 from bailee.http.head import CHUNKED, Received
 from bailee.journal.entry import Outcome
 from bailee.journal.writer import Journal
 from bailee.model import CallId
+from bailee.providers.refusal import CompiledRefusals
+from bailee.signing.place import PlacePlan
+from bailee.signing.sign import Signer
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2. Only these are sent again, and only when a pooled stream turns out dead."""
@@ -60,14 +73,20 @@ class Line:
     """Seconds that never go back: the loop's."""
     call_seconds: float
     connect_seconds: float
+    signed_body_bytes: int
+    """The largest body that is held until it is whole, for schemes that sign it."""
+    nonces: NonceLeases
 
 
 # How far a call is, in order. Plain numbers: they are compared a dozen times in a call.
 _RECORDING: Final = 0
-_DIALLING: Final = 1
-_SENT: Final = 2
-_ANSWERING: Final = 3
-_ENDED: Final = 4
+_GATHERING: Final = 1
+_DIALLING: Final = 2
+_SENT: Final = 3
+_ANSWERING: Final = 4
+_ENDED: Final = 5
+_STREAMS_TRIED: Final = 3
+"""A stream that died while the call's nonce was leased is replaced; so many are tried."""
 
 
 class Call:
@@ -90,6 +109,9 @@ class Call:
     _sent_bytes = 0
     _received_bytes = 0
     _dropped: Sequence[bytes] = ()
+    _held: HeldAnswer | None = None
+    _nonce = ""
+    _gathered = b""
     _path_prefix = ""
 
     def __init__(
@@ -132,6 +154,30 @@ class Call:
 
     def start(self) -> None:
         """Go: the intent has been recorded. Take a pooled stream and send, or dial one first."""
+        signer = self.authorized.route.view.signer
+        if signer is None:
+            self._take_or_dial()
+        elif signer.covers_body and not self._has_gathered():
+            return
+        elif signer.nonce != "none":
+            self._dial()
+        else:
+            self._take_or_dial()
+
+    def _has_gathered(self) -> bool:
+        """Tell whether the whole body is here, for the scheme signs it; until then call again."""
+        limit = self._line.signed_body_bytes
+        if self._inbound.waiting > limit:
+            self._give_up(BodyTooLarge(f"a body that is signed has at most {limit} bytes"))
+            return False
+        if self._inbound.complete:
+            return True
+        if self._stage is not _GATHERING and self.received.expects_continue:
+            self._session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._stage = _GATHERING
+        return False
+
+    def _take_or_dial(self) -> None:
         stream = self._line.pool.take(self.authorized.route.key)
         if stream is None:
             self._dial()
@@ -146,21 +192,13 @@ class Call:
 
     def _dial(self) -> None:
         self._stage = _DIALLING
-        if self._inbound.waiting > BODY_WAITING_LIMIT:
+        if self._inbound.waiting > BODY_WAITING_LIMIT and not self._inbound.complete:
             self._session.pause_body()
         self._dialling = self._line.tasks.create_task(self._dial_and_proceed())
 
     async def _dial_and_proceed(self) -> None:
-        route = self.authorized.route
-        line = self._line
         try:
-            stream = await dial(
-                Door(route.origin, route.source),
-                route.pins,
-                route.key,
-                line.resolver,
-                line.connect_seconds,
-            )
+            stream = await self._ready_stream()
         except BaileeError as refused:
             self._dialling = None
             self._fail(refused)
@@ -181,11 +219,37 @@ class Call:
             stream.abort()
             self._give_up(InternalError())
 
+    async def _ready_stream(self) -> PinnedStream:
+        """A stream to send on, with the call's nonce leased where the scheme wants one."""
+        route, line = self.authorized.route, self._line
+        signer = route.view.signer
+        wants_nonce = signer is not None and signer.nonce != "none"
+        for _ in range(_STREAMS_TRIED):
+            # Where no nonce is wanted, the pool was asked before.
+            stream = line.pool.take(route.key) if wants_nonce and not self._retried else None
+            if stream is not None:
+                stream.reused = True
+            else:
+                door = Door(route.origin, route.source)
+                stream = await dial(
+                    door, route.pins, route.key, line.resolver, line.connect_seconds
+                )
+            if signer is None or not wants_nonce:
+                return stream
+            try:
+                self._nonce = await line.nonces.next_for(route.connection, signer)
+            except BaseException:
+                stream.abort()
+                raise
+            if stream.alive:
+                return stream
+        raise ProviderUnreachable("the provider closes its connections at once")
+
     # --- open, sign, send ---
 
     def _proceed(self, stream: PinnedStream) -> None:
         try:
-            head = self._signed_head(stream)
+            head = self._head_for(stream)
         except BaileeError as refused:
             self._line.pool.give(stream, self._line.clock())
             self._fail(refused)
@@ -206,7 +270,34 @@ class Call:
             session.resume_body()
         stream.write(head + self._body_so_far() if self._inbound.pieces else self._ended(head))
 
-    def _signed_head(self, stream: PinnedStream) -> bytes:
+    def _head_for(self, stream: PinnedStream) -> bytes:
+        """The head for the provider, with the whole body where the scheme signs it."""
+        view = self.authorized.route.view
+        if view.plan is not None:
+            return self._placed_head(stream, view.plan)
+        if view.signer is None:
+            raise InternalError("a provider without a scheme")
+        return self._signed_message(stream, view.signer)
+
+    def _signed_message(self, stream: PinnedStream, signer: Signer) -> bytes:
+        route, received = self.authorized.route, self.received
+        credential = self._line.vault.open_for(stream, route, self.started_at)
+        if signer.covers_body and self._inbound.pieces:
+            self._gathered = b"".join(self._inbound.take_pieces())
+        unsigned = unsigned_request(received, self.authorized, self._gathered)
+        # The provider compares the time with its own: it is taken now, after the dial.
+        signed = signer.sign(unsigned, credential, time.time(), self._nonce)
+        body_signed = signer.covers_body
+        head, self._dropped = signed_head(
+            received, self.authorized, signed, body_signed=body_signed
+        )
+        if not body_signed:
+            return head
+        self._body_ended = True
+        self._sent_bytes += len(signed.body)
+        return head + signed.body
+
+    def _placed_head(self, stream: PinnedStream, plan: PlacePlan) -> bytes:
         """The head for the provider: made, or the same as of the same request before."""
         vault, route, known = self._line.vault, self.authorized.route, self._inbound.known
         if known is not None and known.sealed is not None:
@@ -216,7 +307,7 @@ class Call:
                 if head is not None:
                     self._dropped = known.dropped
                     return head
-        placed = vault.sign_for(stream, route, self.started_at)
+        placed = vault.place_for(stream, route, plan, self.started_at)
         self._path_prefix = placed.path_prefix.decode("ascii")
         head, self._dropped = provider_head(self.received, self.authorized, placed)
         if known is not None and not placed.path_prefix:
@@ -245,6 +336,14 @@ class Call:
     def body_came(self) -> None:
         """More of the body, or its end, has come."""
         stream = self._stream
+        if self._stage is _GATHERING:
+            self._deadline = self._line.clock() + self._line.call_seconds
+            try:
+                self.start()
+            except Exception:  # noqa: BLE001  # no input ends the session without an answer
+                _log.exception("a call could not be sent", call=self.id)
+                self._give_up(InternalError())
+            return
         if stream is None:
             if self._inbound.waiting > BODY_WAITING_LIMIT:
                 self._session.pause_body()
@@ -275,7 +374,7 @@ class Call:
 
     def expired(self, now: float) -> bool:
         """End the call when nothing has moved for `call_seconds`."""
-        if now <= self._deadline or self._stage not in (_SENT, _ANSWERING):
+        if now <= self._deadline or self._stage not in (_GATHERING, _SENT, _ANSWERING):
             return False
         if self._session.write_paused:
             self._give_up(ClientGone("the client stopped reading the answer"))
@@ -297,12 +396,22 @@ class Call:
         """Pass a part of the answer on, in one write."""
         now = self._line.clock()
         self._deadline = now + self._line.call_seconds
+        verdict: list[bytes] = []
+        refusals = self.authorized.route.view.refusals
+        if refusals is not None and (begun is not None or self._held is not None):
+            begun, pieces = self._held_back(refusals, begun, pieces, end)
+            if begun is None:
+                return
+            view = self.authorized.route.view
+            meaning = judge(refusals, begun, pieces if self._held is not None else [])
+            verdict = verdict_lines(self.id, view, begun, meaning)
+            self._held = None
         out = pieces
         if pieces:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             self._received_bytes += len(body)
         if begun is not None:
-            out = self._answer_head(begun)
+            out = self._answer_head(begun, verdict)
             self._stage = _ANSWERING
             if pieces:
                 out.append(chunk(body) if self._chunks_out else body)
@@ -315,7 +424,21 @@ class Call:
         if end is not None:
             self._answer_done(end.reusable, now)
 
-    def _answer_head(self, begun: Begun) -> list[bytes]:
+    def _held_back(
+        self, refusals: CompiledRefusals, begun: Begun | None, pieces: list[bytes], end: End | None
+    ) -> tuple[Begun | None, list[bytes]]:
+        """Hold an answer back until its meaning is known; its head is None until then."""
+        held = self._held
+        if held is None:
+            if begun is None or not must_hold(refusals, begun):
+                return begun, pieces
+            held = self._held = HeldAnswer(begun)
+        held.add(pieces)
+        if end is None and not held.full:
+            return None, []
+        return held.begun, held.pieces
+
+    def _answer_head(self, begun: Begun, verdict: list[bytes]) -> list[bytes]:
         status, head, body = begun
         self._status = status
         self._keep = (
@@ -334,6 +457,7 @@ class Call:
                 head.locating, self.received, self.authorized, self._path_prefix
             )
         lines += (b"Bailee-Call: ", self.id.encode("ascii"), b"\r\n")
+        lines += verdict
         if self._dropped:
             names = b", ".join(sorted(set(self._dropped)))[:_DROPPED_NAMES_LIMIT]
             lines += (b"Bailee-Dropped: ", names, b"\r\n")
@@ -380,6 +504,7 @@ class Call:
     def _may_retry(self) -> bool:
         return (
             self._stage is _SENT
+            and self._held is None
             and not self._retried
             and self._stream is not None
             and self._stream.reused

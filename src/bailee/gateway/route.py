@@ -13,14 +13,17 @@ from bailee.model import (
     Origin,
     PinSet,
     Place,
+    PlaceScheme,
     Provider,
     SealContext,
     SealedCredential,
     TenantId,
 )
 from bailee.policy.rules import CompiledRules, ProviderRules
+from bailee.providers.refusal import CompiledRefusals, compile_refusals
 from bailee.providers.trust import trust_digest
 from bailee.signing.place import PlacePlan, plan_of
+from bailee.signing.sign import Signer, signer_of
 from bailee.store.lookup import GrantRow
 
 
@@ -42,9 +45,16 @@ class ProviderView:
     trust_digest: bytes
     rules: ProviderRules
     headers: RequestHeaderPolicy
-    plan: PlacePlan
+    plan: PlacePlan | None
+    """How the credential is placed, where that does not depend on the request."""
+    signer: Signer | None
+    """How requests are signed, where they are."""
+    refusals: CompiledRefusals | None
+    """The provider's refusals, where its file names any."""
     reserved: frozenset[str]
-    """Query parameters in which the credential stands."""
+    """Query parameters in which the credential stands, or what was made with it."""
+    refused_parameters: frozenset[str]
+    """Query parameters that no caller may send: nothing would take their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,8 @@ class Route:
     context: SealContext
     subject: str
     """The keyed hash under which the subject stands in the journal."""
+    subject_name: str
+    """The subject as the application calls it."""
     place: str
     """A digest of the sealed credential with its whole context: what was opened for one place is
     not found for another, even where a row was moved in between."""
@@ -76,6 +88,7 @@ class Access:
 
     caller: CallerId
     connection: ConnectionId
+    subject: str
     tenant: TenantId
     view: ProviderView | None
     grants: Sequence[GrantRow]
@@ -89,17 +102,21 @@ class Access:
 
 def make_view(provider: Provider, serial: int) -> ProviderView:
     """Prepare a provider for calls."""
-    placements = provider.auth.placements
-    token = provider.caller_token
-    placed = [each.name for each in placements if each.place is Place.HEADER]
+    scheme, token = provider.auth, provider.caller_token
+    plan = plan_of(scheme) if isinstance(scheme, PlaceScheme) else None
+    signer = signer_of(scheme)
+    placed = set(signer.headers)
     if token is not None and token.place is Place.HEADER:
-        placed.append(token.name)
+        placed.add(token.name)
     return ProviderView(
         provider=provider,
         serial=serial,
         trust_digest=trust_digest(provider),
         rules=ProviderRules.of(provider.deny, provider.multiplexed),
         headers=RequestHeaderPolicy.of(provider.headers, placed),
-        plan=plan_of(provider.auth),
-        reserved=frozenset(each.name for each in placements if each.place is Place.QUERY),
+        plan=plan,
+        signer=None if plan is not None else signer,
+        refusals=compile_refusals(provider.refusals) if provider.refusals else None,
+        reserved=signer.query_names,
+        refused_parameters=signer.query_names if plan is not None else frozenset(),
     )

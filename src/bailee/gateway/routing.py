@@ -15,6 +15,7 @@ from bailee.errors import (
     ConnectionNotFound,
     ConnectionRevoked,
     CredentialClosed,
+    LockRequired,
     NoEgressAddress,
     ProviderNotApproved,
     StoreUnavailable,
@@ -22,6 +23,7 @@ from bailee.errors import (
 )
 from bailee.gateway.route import Access, DialSource, ProviderView, Route, make_view
 from bailee.journal.entry import subject_hash
+from bailee.lock.gate import satisfies
 from bailee.model import (
     CallerId,
     ConnectionState,
@@ -90,6 +92,7 @@ class Routing:
         access = Access(
             caller=caller,
             connection=row.id,
+            subject=row.subject,
             tenant=tenant,
             view=None,
             grants=grants,
@@ -160,6 +163,11 @@ class Routing:
         origin = view.provider.origin(origin_name)
         if origin is None:
             raise ConnectionNotFound()
+        if not satisfies(row.gate, row.lock):
+            raise LockRequired(
+                f"the gate asks for an {row.gate} lock, and this one is {row.lock}",
+                f"bailee lock check {row.id}",
+            )
         if row.sealed is None:
             raise CredentialClosed("there is no sealed credential", "bailee connection rotate")
         if row.sealed.trust_digest != view.trust_digest:
@@ -192,6 +200,7 @@ class Routing:
             context=context,
             place=sha256(seal_info(context) + row.sealed.ciphertext).hexdigest(),
             subject=subject_hash(row.journal_key.reveal(), row.subject),
+            subject_name=row.subject,
         )
 
     def _pins(self, provider: ProviderId, origin: str) -> PinSet:

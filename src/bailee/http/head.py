@@ -34,6 +34,7 @@ _FRAMING_AND_SPECIAL = frozenset(
         b"upgrade",
         b"authorization",
         b"bailee-token",
+        b"bailee-subject",
     }
 )
 
@@ -59,6 +60,8 @@ class Received(msgspec.Struct):
     authorization: bytes | None
     token: bytes | None
     """The value of `Bailee-Token`."""
+    subject: bytes | None = None
+    """The value of `Bailee-Subject`: whose key the application believes to use."""
 
     def __repr__(self) -> str:
         # Headers hold tokens: a traceback that shows values must not show them.
@@ -123,6 +126,7 @@ def read_head(
         expects_continue=b"expect" in special and _expects_continue(special[b"expect"]),
         authorization=special.get(b"authorization"),
         token=special.get(b"bailee-token"),
+        subject=special.get(b"bailee-subject"),
     )
 
 

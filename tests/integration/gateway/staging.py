@@ -7,9 +7,12 @@ import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bailee.model import Origin
+from bailee.providers.catalogue import load_preset
 from bailee.reference.pki import Issued, World
 from gate import Client, Reply, request, run_gate
 from house import build_house, make_provider
@@ -54,6 +57,31 @@ async def staged(
         connection = house.add_connection(provider, credential or {"api_key": CREDENTIAL})
         token = house.add_caller()
         house.grant(connection, *rules)
+        async with run_gate(house, **gate) as running:
+            yield Stage(house, world, origin, provider, connection, token, running)
+    house.store.close()
+
+
+@asynccontextmanager
+async def staged_preset(
+    directory: Path,
+    world: World,
+    preset: str,
+    credential: dict[str, str],
+    respond: Respond | None = None,
+    **gate: Any,
+) -> AsyncIterator[Stage]:
+    """A gateway for a preset whose one origin is a recording one on this machine."""
+    house = build_house(directory / "vault")
+    async with run_origin(world.leaf, respond) as origin:
+        ca = world.root.pem.decode()
+        door = Origin("rest", "api.test", origin.port, "127.0.0.1", ca, True)
+        provider = replace(load_preset(preset), origins=(door,))
+        house.approve_provider(provider)
+        house.approve_pins(provider.id, [world.leaf.pin])
+        connection = house.add_connection(provider, credential)
+        token = house.add_caller()
+        house.grant(connection, "* /**")
         async with run_gate(house, **gate) as running:
             yield Stage(house, world, origin, provider, connection, token, running)
     house.store.close()

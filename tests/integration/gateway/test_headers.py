@@ -28,7 +28,7 @@ FORGED = {
     "X-Method-Override": "DELETE",
     "X-Original-URL": "/withdraw",
     "X-Rewrite-URL": "/withdraw",
-    "Bailee-Subject": "u2",
+    "Bailee-Anything": "u2",
 }
 HOP = {"TE": "trailers", "Keep-Alive": "timeout=5", "Proxy-Connection": "keep-alive",
        "Trailer": "X", "Proxy-Authorization": "Basic eA=="}  # fmt: skip

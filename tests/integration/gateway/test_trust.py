@@ -26,7 +26,7 @@ from bailee.model import (
 from bailee.providers.trust import trust_digest
 from bailee.reference.pki import Issued, World
 from bailee.secret import Secret
-from bailee.signing.place import parse_credential
+from bailee.signing.credential import parse_credential
 from bailee.vault.authority import Authority
 from bailee.vault.keyring import Keyring
 from bailee.vault.sealing import seal
