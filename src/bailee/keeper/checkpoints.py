@@ -14,6 +14,7 @@ from bailee.journal.chain import Head
 from bailee.journal.checkpoint import checkpoint_payload
 from bailee.journal.entry import Event
 from bailee.journal.writer import Journal
+from bailee.keeper.rounds import every
 from bailee.keeper.signing import AuthorityAccess
 from bailee.model import DEFAULT_TENANT
 from bailee.store import chains as rows
@@ -55,13 +56,7 @@ class Checkpoints:
 
     async def run(self, seconds: float, draining: asyncio.Event) -> None:
         """Sign a checkpoint now and every `seconds`, until `draining` is set."""
-        while not draining.is_set():
-            await self.sign_and_record()
-            try:
-                async with asyncio.timeout(seconds):
-                    await draining.wait()
-            except TimeoutError:
-                continue
+        await every(seconds, draining, self.sign_and_record)
 
     async def sign_and_record(self) -> None:
         """Sign a checkpoint and write it into the journal; what fails is logged and tried again."""

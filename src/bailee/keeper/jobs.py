@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import structlog
 
 from bailee.errors import BaileeError, InternalError
+from bailee.keeper.rounds import pause
 from bailee.manage import jobs
 from bailee.model import Job
 from bailee.store.engine import Store
@@ -81,7 +82,7 @@ class JobLoop:
                     tasks.create_task(self._do(job))
                     continue
                 self._slots.release()
-                await _pause(draining, self._poll_seconds)
+                await pause(draining, self._poll_seconds)
 
     async def _take(self) -> Job | None:
         try:
@@ -135,12 +136,3 @@ class JobLoop:
                 )
         except BaileeError as failure:
             _log.error("a job's end is not stored", job=job.id, code=failure.code)
-
-
-async def _pause(draining: asyncio.Event, seconds: float) -> None:
-    """Wait; the drain ends it."""
-    try:
-        async with asyncio.timeout(seconds):
-            await draining.wait()
-    except TimeoutError:
-        return

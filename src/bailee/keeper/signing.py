@@ -1,7 +1,10 @@
-"""The authority for as long as one signature takes."""
+"""The authority for as long as one signature takes, and tenants' keys for one opening."""
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bailee.errors import VaultClosed
 from bailee.manage import tenants
+from bailee.model import TenantKey
 from bailee.store.engine import Store
 from bailee.vault.authority import Authority
 from bailee.vault.keyring import Keyring
@@ -32,9 +35,20 @@ class AuthorityAccess:
             NotFound: The database has no authority.
             StoreUnavailable: The database does not answer.
         """
+        wrapped = tenants.show_authority(self._store).wrapped_private
+        return self._open().authority(wrapped, self._public)
+
+    def tenant_private(self, key: TenantKey, wrapped: bytes) -> X25519PrivateKey:
+        """Unwrap the private half of a tenant's verified key.
+
+        Raises:
+            VaultClosed: There is no root key, or it did not wrap this key.
+        """
+        return self._open().tenant_private(key, wrapped)
+
+    def _open(self) -> Keyring:
         if self._keyring is None:
             raise VaultClosed(
                 "the keeper has no root key", "put the root key back, then reload or restart"
             )
-        wrapped = tenants.show_authority(self._store).wrapped_private
-        return self._keyring.authority(wrapped, self._public)
+        return self._keyring
