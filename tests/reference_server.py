@@ -1,11 +1,13 @@
-"""A real reference API in a process of its own, with real TLS on loopback."""
+"""A real reference API with real TLS on loopback: in a process of its own, or in a thread."""
 
 import http.client
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 import bailee
+from bailee.reference.app import ReferenceApi
 from bailee.reference.pki import World, WorldFiles
 
 PROXY = "127.0.0.9"
@@ -46,10 +51,9 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
-    """A running reference API."""
+class ApiPlace:
+    """Where a reference API runs."""
 
-    process: subprocess.Popen[str]
     host: str
     port: int
     files: WorldFiles
@@ -85,13 +89,33 @@ class Api:
             connection.close()
 
     def make_key(self, allow: list[str] | None) -> str:
-        """Make a user and a key with all permissions, from an address that is on no allowlist."""
+        """Make a user and a bearer key with all permissions."""
+        return str(self.make_any_key(allow)["api_key"])
+
+    def make_any_key(self, allow: list[str] | None, **asked: object) -> dict[str, Any]:
+        """Make a user and a key with all permissions, from an address that is on no allowlist.
+
+        Returns:
+            What the console answers.
+        """
         console = "::1" if ":" in self.host else "127.0.0.77"
         session = self.ask("POST", "/users", value={"name": "ann"}, source=console).json["session"]
-        asked = {"label": "k", "allow": allow, "permissions": ["read", "trade", "withdraw"]}
+        asked = {
+            "label": "k",
+            "allow": allow,
+            "permissions": ["read", "trade", "withdraw"],
+            **asked,
+        }
         made = self.ask("POST", "/keys", session, asked, source=console)
         assert made.status == 201
-        return str(made.json["api_key"])
+        return dict(made.json)
+
+
+@dataclass(frozen=True, slots=True)
+class Api(ApiPlace):
+    """A running reference API in a process of its own."""
+
+    process: subprocess.Popen[str]
 
 
 def environment() -> dict[str, str]:
@@ -119,9 +143,35 @@ def start_api(
             url = urllib.parse.urlsplit(process.stdout.readline().strip())
             assert url.hostname is not None
             assert url.port is not None
-            yield Api(process, url.hostname, url.port, files)
+            yield Api(url.hostname, url.port, files, process)
             process.terminate()
             assert process.wait(10) == 0
         finally:
             process.kill()
     assert errors.read_text() == ""
+
+
+@contextmanager
+def serve_here(api: ReferenceApi, files: WorldFiles) -> Iterator[ApiPlace]:
+    """Serve a reference API in a thread of this process, on 127.0.0.1."""
+    config = uvicorn.Config(
+        api,
+        ws="none",
+        lifespan="off",
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        ssl_certfile=files.certificate,
+        ssl_keyfile=files.key,
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # What arrives before the server accepts waits in the socket's queue.
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield ApiPlace("127.0.0.1", listener.getsockname()[1], files)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+    assert not thread.is_alive()

@@ -20,6 +20,7 @@ CHECKS = {
     "custody": ["provider-approved", "pinned", "wrong-pin", "sealed"],
     "call": ["served", "source", "key-placed"],
     "thief": ["thief-refused", "address-decides"],
+    "lock": ["lock-enforced", "lock-open", "exposure"],
     "fake": ["believed", "fake-nothing", "appended-nothing", "genuine-again"],
     "refusals": ["no-grant", "wrong-token", "denied-path", "none-reached"],
     "moved": ["moved-valid", "moved-closed", "moved-nothing"],

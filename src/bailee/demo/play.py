@@ -11,11 +11,14 @@ from bailee.demo.stage import Command, Stage
 from bailee.demo.telling import NotTold
 from bailee.demo.wire import Answer, HttpsPlace, ask_http, ask_https
 from bailee.reference.pki import World, create_leaf
+from bailee.reference.provider_file import provider_file
 
 API_NAME = "api.test"
 API_ADDRESS = "127.0.0.1"
 EGRESS = "127.0.0.2"
 THIEF = "127.0.0.3"
+DECOY = "127.0.1.3"
+"""Outside of the egress address's /24: a neighbour's refusal proves nothing."""
 USER = "127.0.0.77"
 """Where the user's browser is: the API's console is open to any address."""
 PROVIDER = "ref"
@@ -26,20 +29,10 @@ SERVER_LOG = "server.log"
 CHANGE_SECONDS = 5.0
 """A change reaches every worker within one; a machine under load is given more."""
 CHANGE_POLL_SECONDS = 0.05
-_PROVIDER_FILE = """\
-id = "{provider}"
-name = "Reference API"
-
-[origin.rest]
-url = "https://{name}:{port}"
-address = "{address}"
-ca_file = "roots.pem"
-danger_private_addresses = true
-
-[auth]
-scheme = "place"
-header = "Authorization"
-value = "Bearer {{api_key}}"
+_DECOY_ENTRY = """
+[[decoy]]
+name = "decoy"
+bind = "{}"
 """
 
 
@@ -67,7 +60,7 @@ class Play:
     server: subprocess.Popen[bytes]
     api_key: str = ""
     past_keys: list[str] = field(default_factory=list)
-    """Keys that the user had before."""
+    """Keys that the user had before, and those of others."""
     connection: str = ""
     token: str = ""
     stranger_token: str = ""
@@ -87,13 +80,22 @@ class Play:
 
     def make_key(self) -> Any:
         """The user signs up at the API and makes a key for Bailee's address; returns its answer."""
-        session = str(self._console("POST", "/users", "", {"name": "ann"}).json["session"])
-        asked = {"label": "for the app", "allow": [EGRESS], "permissions": ["read", "withdraw"]}
-        made = self._console("POST", "/keys", session, asked).json
+        made = self._make_key("ann", [EGRESS])
         if self.api_key:
             self.past_keys.append(self.api_key)
         self.api_key = str(made["api_key"])
         return made
+
+    def make_open_key(self) -> str:
+        """Another user makes a key that any address may use; returns the key."""
+        key = str(self._make_key("bob", None)["api_key"])
+        self.past_keys.append(key)
+        return key
+
+    def _make_key(self, name: str, allow: list[str] | None) -> Any:
+        session = str(self._console("POST", "/users", "", {"name": name}).json["session"])
+        asked = {"label": "for the app", "allow": allow, "permissions": ["read", "withdraw"]}
+        return self._console("POST", "/keys", session, asked).json
 
     def use_key_from(self, source: str) -> Answer:
         """Use the user's key around Bailee."""
@@ -160,8 +162,9 @@ class Play:
     def add_provider(self, port: int) -> Any:
         """Say where the API is, and approve it; returns the command's answer."""
         path = self.stage.directory / "ref.toml"
-        text = _PROVIDER_FILE.format(
-            provider=PROVIDER, name=API_NAME, port=port, address=API_ADDRESS
+        url = f"https://{API_NAME}:{port}"
+        text = provider_file(
+            url, id=PROVIDER, address=API_ADDRESS, ca_file="roots.pem", private=True
         )
         path.write_text(text, encoding="utf-8")
         return self.bailee("provider", "add", str(path))
@@ -203,6 +206,8 @@ def open_play(stage: Stage) -> Play:
     api = start_api(stage, port)
     vault = str(stage.directory / "vault")
     made = stage.run(Command(("init", vault, "--egress", EGRESS, "-o", "json")))[0].json
+    with open(made["config"], "a", encoding="utf-8") as config:
+        config.write(_DECOY_ENTRY.format(DECOY))
     doors = {role: stage.free_port() for role in ("gateway", "public", "admin")}
     stage.set_environ(
         {f"BAILEE_{role.upper()}__LISTEN": f"127.0.0.1:{door}" for role, door in doors.items()}

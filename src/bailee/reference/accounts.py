@@ -1,6 +1,7 @@
 """The reference API's users, keys, balances and orders, in memory: gone when the process ends.
 
-Sessions and keys are kept as digests; each is shown once, when it is made.
+Sessions, keys and secrets are shown once, when they are made. Sessions and bearer keys are kept as
+digests; the secret of an HMAC key has to be kept as it is, for its signatures to be checked.
 """
 
 import hashlib
@@ -11,7 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from bailee.errors import Conflict, NotFound
-from bailee.policy.allowlist import Allowlist
+from bailee.policy.allowlist import Allowlist, parse_address
+from bailee.secret import Secret
 
 MAX_USERS = 100_000
 MAX_KEYS_PER_USER = 1_000
@@ -27,6 +29,15 @@ class Permission(StrEnum):
     WITHDRAW = "withdraw"
 
 
+class KeyKind(StrEnum):
+    """How a request shows that it has a key."""
+
+    BEARER = "bearer"
+    """The key itself is in the request."""
+    HMAC = "hmac"
+    """The key's id is in the request, and a signature by its secret; see `signed`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A user's key, without its secret. `allow` is `None` where any address may use it."""
@@ -36,6 +47,32 @@ class ApiKey:
     label: str
     allow: Allowlist | None
     permissions: frozenset[Permission]
+    kind: KeyKind = KeyKind.BEARER
+    wants_nonce: bool = False
+    """Of an HMAC key: each request has a nonce, higher than the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWish:
+    """What a user asks for who makes a key; the fields are those of `ApiKey`."""
+
+    label: str
+    allow: Allowlist | None
+    permissions: frozenset[Permission]
+    kind: KeyKind = KeyKind.BEARER
+    wants_nonce: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made, and what is shown of it this once."""
+
+    key: ApiKey
+    shown: dict[str, str]
+    """`api_key`; for an HMAC key, whose `api_key` is its id, `api_secret` too."""
+
+    def __repr__(self) -> str:
+        return f"NewKey({self.key.id})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +103,8 @@ class Accounts:
         self._sessions: dict[bytes, str] = {}
         self._keys: dict[bytes, ApiKey] = {}
         self._digests: dict[str, dict[str, bytes]] = {}
+        self._secrets: dict[str, Secret] = {}
+        self._nonces: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return f"Accounts(users={len(self._users)}, keys={len(self._keys)})"
@@ -94,25 +133,54 @@ class Accounts:
         user_id = self._sessions.get(_digest(session))
         return None if user_id is None else self._users[user_id]
 
-    def create_key(
-        self, user: User, label: str, allow: Allowlist | None, permissions: frozenset[Permission]
-    ) -> tuple[ApiKey, str]:
-        """Make a key; returns it and its secret.
+    def create_key(self, user: User, wish: KeyWish) -> NewKey:
+        """Make a key.
 
         Raises:
             Conflict: The user has too many keys.
         """
         if len(self._digests[user.id]) >= MAX_KEYS_PER_USER:
             raise Conflict("the user has too many keys")
-        key = ApiKey(_new_id("key"), user.id, label, allow, permissions)
+        key = ApiKey(
+            _new_id("key"), user.id, wish.label, wish.allow, wish.permissions, wish.kind,
+            wish.wants_nonce,
+        )  # fmt: skip
         secret = _new_secret("key")
-        self._keys[_digest(secret)] = key
-        self._digests[user.id][key.id] = _digest(secret)
-        return key, secret
+        if key.kind is KeyKind.BEARER:
+            shown = {"api_key": secret}
+        else:
+            shown = {"api_key": key.id, "api_secret": secret}
+            self._secrets[key.id] = Secret(secret.encode())
+        digest = _digest(shown["api_key"])
+        self._keys[digest] = key
+        self._digests[user.id][key.id] = digest
+        return NewKey(key, shown)
 
-    def find_key(self, secret: str) -> ApiKey | None:
-        """Find a key by its secret."""
-        return self._keys.get(_digest(secret))
+    def find_key(self, api_key: str, kind: KeyKind) -> ApiKey | None:
+        """Find a key of a kind by what a request names it by."""
+        key = self._keys.get(_digest(api_key))
+        return key if key is not None and key.kind is kind else None
+
+    def secret_of(self, key: ApiKey) -> Secret:
+        """The secret of an HMAC key that is known to exist."""
+        return self._secrets[key.id]
+
+    def take_nonce(self, key: ApiKey, nonce: int) -> bool:
+        """Take a nonce of a signed request; false, and nothing taken, unless it is the highest."""
+        if nonce <= self._nonces.get(key.id, -1):
+            return False
+        self._nonces[key.id] = nonce
+        return True
+
+    def is_listed(self, address: str) -> bool:
+        """Say whether an address is on any key's allowlist. One that is for all is for nobody."""
+        parsed = parse_address(address)
+        return parsed is not None and any(
+            network.prefixlen > 0 and parsed in network
+            for key in self._keys.values()
+            if key.allow is not None
+            for network in key.allow.networks
+        )
 
     def keys(self, user: User) -> list[ApiKey]:
         """List a user's keys, oldest first."""
@@ -136,6 +204,8 @@ class Accounts:
         """
         del self._keys[self._digest_of(user, key_id)]
         del self._digests[user.id][key_id]
+        self._secrets.pop(key_id, None)
+        self._nonces.pop(key_id, None)
 
     def place_order(self, user: User, symbol: str, side: str, amount: Decimal) -> Order:
         """Accept an order. It is never carried out, and moves no balance."""

@@ -31,6 +31,9 @@ Lookup = Callable[[Scope], Allowlist | None | Awaitable[Allowlist | None]]
 """From a request to the allowlist of its key; `None` where none governs it. An unknown key is the
 application's to refuse."""
 
+Refusal = Callable[[Scope, Receive, Send, Address | None], Awaitable[None]]
+"""Answers a request from an address that is not on the list; `None` where that is not known."""
+
 POLICY_VIOLATION = 1008
 """The close code of a refused WebSocket (RFC 6455, 7.4.1)."""
 
@@ -44,6 +47,7 @@ class AllowlistMiddleware:
             the request does not go through.
         trusted_proxies: Addresses of front proxies, exact ones only.
         on_refusal: Told of each refused request, for counting.
+        refuse: Answers each refused HTTP request, where not with the 403 of `refuse_address`.
 
     Raises:
         BadInput: A trusted proxy is not one exact address.
@@ -56,11 +60,17 @@ class AllowlistMiddleware:
         *,
         trusted_proxies: Iterable[str] = (),
         on_refusal: Callable[[Scope], None] | None = None,
+        refuse: Refusal | None = None,
     ) -> None:
         self._app = app
         self._lookup = lookup
         self._proxies = frozenset(_exact(proxy) for proxy in trusted_proxies)
         self._on_refusal = on_refusal
+        self._refuse = refuse or refuse_address
+
+    def address(self, scope: Scope) -> Address | None:
+        """Say where a request comes from, the trusted proxies being known."""
+        return client_address(scope, self._proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -68,13 +78,17 @@ class AllowlistMiddleware:
             return
         found = self._lookup(scope)
         allowlist = await found if isawaitable(found) else found
-        address = client_address(scope, self._proxies)
+        address = self.address(scope)
         if allowlist is None or (address is not None and allowlist.admits(str(address))):
             await self._app(scope, receive, send)
             return
         if self._on_refusal is not None:
             self._on_refusal(scope)
-        await _refuse(scope, receive, send, address)
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
+        await self._refuse(scope, receive, send, address)
 
 
 def client_address(scope: Scope, trusted_proxies: frozenset[Address]) -> Address | None:
@@ -105,11 +119,8 @@ def _exact(proxy: str) -> Address:
     return address
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, address: Address | None) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-        return
+async def refuse_address(_: Scope, __: Receive, send: Send, address: Address | None) -> None:
+    """Answer 403, and say the address: it is the sender's own."""
     message = "the client's address is not known"
     if address is not None:
         message = f"address {address} is not on this key's allowlist"

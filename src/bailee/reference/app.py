@@ -1,11 +1,17 @@
 """The reference API, put together: public routes, the console, and the keyed routes behind the
-allowlist."""
+allowlist.
 
+Without quirks it refuses as a good API does: a foreign address by 403 `address_not_allowed`, a
+wrong key by 401 `invalid_key`, from wherever it comes.
+"""
+
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from enum import StrEnum
 
-from bailee.policy.allowlist import Allowlist
+from bailee.policy.allowlist import Address, Allowlist
 from bailee.reference.accounts import Accounts
 from bailee.reference.allowlist_middleware import (
     AllowlistMiddleware,
@@ -13,10 +19,13 @@ from bailee.reference.allowlist_middleware import (
     Receive,
     Scope,
     Send,
+    refuse_address,
 )
 from bailee.reference.console import Console
 from bailee.reference.keyed import KeyedApi
-from bailee.reference.wire import ApiFault, Disconnected, Request, bearer
+from bailee.reference.quirks import Quirk
+from bailee.reference.signed import KeyCheck, invalid_key, invalid_nonce
+from bailee.reference.wire import ApiFault, Disconnected, Request
 
 _OUTCOME = "bailee.reference.outcome"
 
@@ -27,7 +36,12 @@ class Outcome(StrEnum):
     SERVED = "served"
     CONSOLE = "console"
     """A request to the console, whatever came of it."""
+    PUBLIC = "public"
+    """The time was told, to whoever asked."""
     REFUSED_ADDRESS = "refused_address"
+    """By the key's allowlist, whatever was answered."""
+    REFUSED_FIREWALL = "refused_firewall"
+    REFUSED_NONCE = "refused_nonce"
     REFUSED_KEY = "refused_key"
     REFUSED_PERMISSION = "refused_permission"
     REFUSED_REQUEST = "refused_request"
@@ -40,6 +54,9 @@ class Outcome(StrEnum):
 
 _OUTCOME_OF_CODE = {
     "invalid_key": Outcome.REFUSED_KEY,
+    "invalid_timestamp": Outcome.REFUSED_KEY,
+    "invalid_signature": Outcome.REFUSED_KEY,
+    "invalid_nonce": Outcome.REFUSED_NONCE,
     "permission_denied": Outcome.REFUSED_PERMISSION,
 }
 
@@ -50,19 +67,37 @@ class ReferenceApi:
     Args:
         trusted_proxies: Exact addresses of front proxies, for the allowlist.
         accounts: Users to start with; none by default.
+        quirks: Ways of real providers to refuse; see `quirks`.
+        known: Addresses and networks that are no strangers, beside those on any key's allowlist.
+        clock: Unix time in seconds.
+
+    Raises:
+        BadInput: A proxy is not one exact address, or an entry of `known` is neither address nor
+            network.
     """
 
     def __init__(
-        self, *, trusted_proxies: Iterable[str] = (), accounts: Accounts | None = None
+        self,
+        *,
+        trusted_proxies: Iterable[str] = (),
+        accounts: Accounts | None = None,
+        quirks: Iterable[Quirk] = (),
+        known: Iterable[str] = (),
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._accounts = accounts or Accounts()
+        self._quirks = frozenset(quirks)
+        self._known = Allowlist.parse(known)
+        self._clock = clock
+        self._check = KeyCheck(self._accounts, clock)
         self._console = Console(self._accounts)
-        self._keyed = KeyedApi(self._accounts)
+        self._keyed = KeyedApi(self._accounts, self._check)
         self._guarded = AllowlistMiddleware(
             self._answer_keyed,
             self._find_allowlist,
             trusted_proxies=trusted_proxies,
             on_refusal=_note_refused_address,
+            refuse=self._refuse_address,
         )
         self._counts: Counter[Outcome] = Counter({outcome: 0 for outcome in Outcome})
 
@@ -96,7 +131,7 @@ class ReferenceApi:
 
         keyed = scope["path"].startswith("/v1/")
         scope[_OUTCOME] = Outcome.SERVED if keyed else Outcome.CONSOLE
-        answer = self._guarded if keyed else self._answer_console
+        answer = self._answer_api if keyed else self._answer_console
         try:
             await answer(scope, receive, count_and_send)
         except Exception:
@@ -114,20 +149,62 @@ class ReferenceApi:
         except Disconnected:
             return
 
+    async def _answer_api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        stranger = bool(self._quirks) and self._is_stranger(self._guarded.address(scope))
+        if stranger and Quirk.FIREWALL in self._quirks:
+            scope[_OUTCOME] = Outcome.REFUSED_FIREWALL
+            await request.reply_blocked()
+        elif (request.method, request.path) == ("GET", "/v1/time"):
+            scope[_OUTCOME] = Outcome.PUBLIC
+            await request.reply(200, {"time": int(self._clock() * 1000)})
+        elif (
+            stranger
+            and Quirk.NONCE_ERROR in self._quirks
+            and self._check.claimed(scope) is not None
+        ):
+            scope[_OUTCOME] = Outcome.REFUSED_NONCE
+            await self._reply_keyed_fault(request, invalid_nonce())
+        else:
+            await self._guarded(scope, receive, send)
+
     async def _answer_keyed(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         try:
             await self._keyed.answer(request)
         except ApiFault as fault:
             scope[_OUTCOME] = _OUTCOME_OF_CODE.get(fault.code, Outcome.REFUSED_REQUEST)
-            await _reply_fault(request, fault)
+            await self._reply_keyed_fault(request, fault)
         except Disconnected:
             return
 
+    async def _refuse_address(
+        self, scope: Scope, receive: Receive, send: Send, address: Address | None
+    ) -> None:
+        if Quirk.UNIFORM_401 in self._quirks:
+            await self._reply_keyed_fault(Request(scope, receive, send), invalid_key())
+        else:
+            await refuse_address(scope, receive, self._as_refused(send), address)
+
+    async def _reply_keyed_fault(self, request: Request, fault: ApiFault) -> None:
+        await _reply_fault(replace(request, send=self._as_refused(request.send)), fault)
+
+    def _as_refused(self, send: Send) -> Send:
+        if Quirk.REFUSAL_INSIDE_200 not in self._quirks:
+            return send
+
+        async def send_inside_200(message: Message) -> None:
+            await send({**message, "status": 200} if "status" in message else message)
+
+        return send_inside_200
+
     def _find_allowlist(self, scope: Scope) -> Allowlist | None:
-        secret = bearer(scope)
-        key = self._accounts.find_key(secret) if secret else None
+        key = self._check.claimed(scope)
         return None if key is None else key.allow
+
+    def _is_stranger(self, address: Address | None) -> bool:
+        text = str(address)
+        return not (self._known.admits(text) or self._accounts.is_listed(text))
 
 
 def _note_refused_address(scope: Scope) -> None:

@@ -1,5 +1,9 @@
 """The reference API's console: where users make keys, as on a provider's web site.
 
+A key is asked for as `{"label": TEXT, "allow": [ADDRESS OR NETWORK, ...] or null for any,
+"permissions": ["read", "trade", "withdraw"]}`, with `"kind": "hmac"` for one whose requests are
+signed, and `"nonce": true` if each of them shall have a nonce.
+
 It is not subject to a key's allowlist, since a user signs in from anywhere.
 """
 
@@ -7,12 +11,18 @@ from collections.abc import Iterable
 
 from bailee.errors import BadInput, Conflict, NotFound
 from bailee.policy.allowlist import Allowlist
-from bailee.reference.accounts import Accounts, ApiKey, Permission, User
+from bailee.reference.accounts import (
+    Accounts,
+    ApiKey,
+    KeyKind,
+    KeyWish,
+    Permission,
+    User,
+)
 from bailee.reference.wire import ApiFault, Request, bearer
 
 MAX_TEXT = 100
 MAX_ALLOWLIST = 100
-_NO_ROUTE = ApiFault(404, "not_found", "no such route")
 
 
 class Console:
@@ -43,7 +53,7 @@ class Console:
                     self._accounts.delete_key(self._user(request), key_id)
                     await request.reply(200, {"deleted": key_id})
                 case _:
-                    raise _NO_ROUTE
+                    raise ApiFault(404, "not_found", "no such route")
         except NotFound as fault:
             raise ApiFault(404, "not_found", fault.detail) from fault
         except Conflict as fault:
@@ -55,10 +65,8 @@ class Console:
 
     async def _create_key(self, request: Request) -> None:
         user, asked = self._user(request), await request.json()
-        key, secret = self._accounts.create_key(
-            user, _text(asked, "label"), _allowlist(asked), _permissions(asked)
-        )
-        await request.reply(201, {**_shown(key), "api_key": secret})
+        new = self._accounts.create_key(user, _wish(asked))
+        await request.reply(201, {**_shown(new.key), **new.shown})
 
     async def _replace_allowlist(self, request: Request, key_id: str) -> None:
         user, asked = self._user(request), await request.json()
@@ -76,7 +84,20 @@ class Console:
 def _shown(key: ApiKey) -> dict[str, object]:
     allow = None if key.allow is None else list(key.allow.entries)
     permissions = sorted(key.permissions)
-    return {"id": key.id, "label": key.label, "allow": allow, "permissions": permissions}
+    shown = {"id": key.id, "label": key.label, "allow": allow, "permissions": permissions}
+    return {**shown, "kind": key.kind, "nonce": key.wants_nonce}
+
+
+def _wish(asked: dict[str, object]) -> KeyWish:
+    kind, nonce = asked.get("kind", KeyKind.BEARER), asked.get("nonce", False)
+    if kind not in tuple(KeyKind):
+        raise ApiFault(400, "invalid_request", f"kind must be one of: {', '.join(KeyKind)}")
+    if not isinstance(nonce, bool) or (nonce and kind != KeyKind.HMAC):
+        raise ApiFault(
+            400, "invalid_request", "nonce must be true or false, and true for hmac only"
+        )
+    text = _text(asked, "label")
+    return KeyWish(text, _allowlist(asked), _permissions(asked), KeyKind(str(kind)), nonce)
 
 
 def _text(asked: dict[str, object], name: str) -> str:

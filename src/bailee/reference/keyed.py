@@ -6,8 +6,9 @@ from decimal import Decimal
 
 from bailee.errors import Conflict
 from bailee.reference.accounts import Accounts, ApiKey, Order, Permission
+from bailee.reference.signed import KeyCheck
 from bailee.reference.streams import pseudo_random_pieces, slow_pieces
-from bailee.reference.wire import ApiFault, Request, bearer
+from bailee.reference.wire import ApiFault, Request
 
 MAX_COUNT = 16 * 1024**3
 MAX_CHUNKS = 1_000_000
@@ -24,9 +25,11 @@ Route = Callable[[Request, ApiKey], Awaitable[None]]
 class KeyedApi:
     """Everything that a key is needed for; some routes want a permission of it, too."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, check: KeyCheck) -> None:
         self._accounts = accounts
+        self._check = check
         self._routes: dict[tuple[str, str], tuple[Permission | None, Route]] = {
+            ("GET", "/v1/key"): (None, self._key),
             ("GET", "/v1/balance"): (Permission.READ, self._balance),
             ("GET", "/v1/orders"): (Permission.READ, self._orders),
             ("POST", "/v1/orders"): (Permission.TRADE, self._place_order),
@@ -42,11 +45,9 @@ class KeyedApi:
 
         Raises:
             ApiFault: It is refused.
+            Disconnected: The client went away before the end of a body that had to be read.
         """
-        secret = bearer(request.scope)
-        key = self._accounts.find_key(secret) if secret else None
-        if key is None:
-            raise ApiFault(401, "invalid_key", "a valid key is required")
+        key, request = await self._check.proven(request)
         found = self._routes.get((request.method, request.path))
         if found is None:
             raise ApiFault(404, "not_found", "no such route")
@@ -55,6 +56,18 @@ class KeyedApi:
             message = f"the key lacks the permission {permission}"
             raise ApiFault(403, "permission_denied", message)
         await route(request, key)
+
+    async def _key(self, request: Request, key: ApiKey) -> None:
+        """What the key is restricted to: its addresses, `*` for any, and its powers."""
+        report: dict[str, object] = {
+            "id": key.id,
+            "label": key.label,
+            "kind": key.kind,
+            "restricted": key.allow is not None,
+            "addresses": ["*"] if key.allow is None else list(key.allow.entries),
+            "powers": sorted(key.permissions),
+        }
+        await request.reply(200, report)
 
     async def _balance(self, request: Request, key: ApiKey) -> None:
         balances = self._accounts.user(key.user).balances

@@ -12,6 +12,7 @@ import uvicorn
 from bailee.errors import StartRefused
 from bailee.policy.allowlist import parse_address
 from bailee.reference.app import ReferenceApi
+from bailee.reference.quirks import parse_quirks
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
@@ -24,6 +25,8 @@ def serve(
     key: Path,
     *,
     trusted_proxies: Iterable[str] = (),
+    quirks: Iterable[str] = (),
+    known: Iterable[str] = (),
     announce: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT, give running answers 5 seconds, and leave with status 0.
@@ -37,12 +40,15 @@ def serve(
         certificate: The server's certificate and its issuers, PEM.
         key: The certificate's private key, PEM.
         trusted_proxies: Exact addresses of front proxies; see `allowlist_middleware`.
+        quirks: Names of ways in which it refuses; see `quirks`.
+        known: Addresses and networks that are no strangers to it, beside those on any key's list.
         announce: Called with `https://ADDRESS:PORT` once connections are accepted.
 
     Raises:
+        BadInput: There is no such quirk, or an address is none.
         StartRefused: The address can't be listened on, or certificate and key don't fit.
     """
-    app = ReferenceApi(trusted_proxies=trusted_proxies)
+    app = ReferenceApi(trusted_proxies=trusted_proxies, quirks=parse_quirks(quirks), known=known)
     config = uvicorn.Config(
         app,
         http="httptools",

@@ -11,6 +11,7 @@ from bailee.reference.allowlist_middleware import Receive, Scope, Send
 
 MAX_JSON_BYTES = 64 * 1024
 JSON_TYPE = (b"content-type", b"application/json")
+_BLOCKED = b"<html><body><h1>Access denied</h1>Your request was blocked.</body></html>"
 BYTES_TYPE = (b"content-type", b"application/octet-stream")
 
 
@@ -120,6 +121,12 @@ class Request:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
+    async def reply_blocked(self) -> None:
+        """Answer as a firewall does, which knows nothing of the API behind it."""
+        headers = [(b"content-type", b"text/html"), (b"content-length", b"%d" % len(_BLOCKED))]
+        await self.send({"type": "http.response.start", "status": 403, "headers": headers})
+        await self.send({"type": "http.response.body", "body": _BLOCKED})
+
     async def stream(self, pieces: AsyncIterator[bytes], length: int | None = None) -> None:
         """Answer with pieces as they come, and stop when the client goes away.
 
@@ -146,10 +153,14 @@ class Request:
             pass
 
 
+def single_header(scope: Scope, name: str) -> str | None:
+    """Read a header of a request; `None` when there is not exactly one."""
+    wanted = name.lower().encode()
+    values = [value for name, value in scope["headers"] if name == wanted]
+    return values[0].decode("latin-1") if len(values) == 1 else None
+
+
 def bearer(scope: Scope) -> str | None:
     """Read the bearer secret of a request; `None` when there is not exactly one."""
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(values) != 1:
-        return None
-    scheme, _, secret = values[0].partition(b" ")
-    return secret.decode("latin-1") if scheme.lower() == b"bearer" and secret else None
+    scheme, _, secret = (single_header(scope, "authorization") or "").partition(" ")
+    return secret if scheme.lower() == "bearer" and secret else None

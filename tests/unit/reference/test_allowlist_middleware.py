@@ -208,3 +208,30 @@ def test_tells_of_refusals_alone() -> None:
     assert not refused
     _ask(FOREIGN, refused=refused)
     assert len(refused) == 1
+
+
+def test_refusal_is_answered_as_the_service_wants_it() -> None:
+    """A service's own answer takes the place of the 403, for refused requests alone."""
+    told: list[object] = []
+
+    async def refuse(_: Scope, __: Receive, send: Send, address: object) -> None:
+        told.append(address)
+        await send({"type": "http.response.start", "status": 404})
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        await _served(scope, receive, send)
+
+    app = AllowlistMiddleware(served, lambda _: ALLOWLIST, refuse=refuse)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    for peer in (ALLOWED, FOREIGN, None):
+        client = None if peer is None else (peer, 1)
+        _run(app({"type": "http", "headers": [], "client": client}, receive, send))
+    assert [each["type"] for each in sent] == ["served", *["http.response.start"] * 2]
+    assert [str(each) for each in told] == [FOREIGN, "None"]

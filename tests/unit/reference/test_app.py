@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from bailee.reference.app import ReferenceApi
 from reference_caller import Caller
 
 PERMISSIONS = {
@@ -17,6 +18,7 @@ VALUES = {
     "/v1/withdrawals": {"asset": "EUR", "amount": "250.00", "to": "DE00-1"},
 }
 FREE_ROUTES = [
+    ("GET", "/v1/key"),
     *((method, "/v1/echo") for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
     ("POST", "/v1/sink"),
 ]
@@ -39,7 +41,8 @@ def test_key_is_shown_once_and_kept_as_a_digest(ask: Caller) -> None:
     session = ask.session()
     made = ask.key(session)
     listed = ask("GET", "/keys", session).answer["keys"]
-    assert listed == [{name: made[name] for name in ("id", "label", "allow", "permissions")}]
+    assert listed == [{name: made[name] for name in made if name != "api_key"}]
+    assert listed[0].keys() == {"id", "label", "allow", "permissions", "kind", "nonce"}
     assert made["api_key"] not in repr(vars(ask.api._accounts))
 
 
@@ -75,6 +78,37 @@ def test_keyed_route_refuses_a_bad_key(
     """A missing or unknown key is refused, and so is a session."""
     assert (ask(*route, secret).status, ask(*route, secret).code) == (401, "invalid_key")
     assert ask(*route, ask.session()).code == "invalid_key"
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.2", "127.0.0.3", None])
+def test_time_is_told_to_whoever_asks(peer: str | None) -> None:
+    """From any address, without a key, in milliseconds; with a key it makes no difference."""
+    ask = Caller(ReferenceApi(clock=lambda: 1_700_000_000.1239))
+    key = ask.key(ask.session())["api_key"]
+    for secret in (None, key, "wrong"):
+        told = ask("GET", "/v1/time", secret, peer=peer)
+        assert (told.status, told.answer) == (200, {"time": 1_700_000_000_123})
+    assert ask("POST", "/v1/time", None, peer=peer).status == 401
+    assert _counts(ask) == {"console": 2, "public": 3, "refused_key": 1}
+
+
+def test_key_reports_what_it_is_restricted_to(ask: Caller) -> None:
+    """A key without permissions can read its own list and powers; an open one says so."""
+    session = ask.session()
+    listed = ask.key(session, allow=["127.0.0.2", "2001:db8::/32"], permissions=[])
+    report = ask("GET", "/v1/key", listed["api_key"]).answer
+    assert report == {
+        "id": listed["id"],
+        "label": "k",
+        "kind": "bearer",
+        "restricted": True,
+        "addresses": ["127.0.0.2", "2001:db8::/32"],
+        "powers": [],
+    }
+    anyone = ask.key(session, allow=None, permissions=["withdraw", "read"])["api_key"]
+    told = ask("GET", "/v1/key", anyone).answer
+    assert (told["restricted"], told["addresses"]) == (False, ["*"])
+    assert told["powers"] == ["read", "withdraw"]
 
 
 def test_orders_and_withdrawals_are_the_users_own(ask: Caller) -> None:

@@ -45,7 +45,9 @@ def custody(play: Play) -> Iterator[Check]:
     learned, wrong, connection, caller, stranger = play.stage.run(
         _learn(play, play.world.leaf.pin_text),
         _learn(play, _WRONG_PIN),
-        Command(("connection", "add", PROVIDER, "--subject", "ann", *_JSON), credential(play)),
+        Command(
+            ("connection", "add", PROVIDER, "--subject", "ann", *_JSON), credential(play.api_key)
+        ),
         Command(("caller", "add", APPLICATION, *_JSON)),
         Command(("caller", "add", STRANGER, *_JSON)),
     )
@@ -62,9 +64,9 @@ def custody(play: Play) -> Iterator[Check]:
     )
 
 
-def credential(play: Play) -> bytes:
-    """What the user hands over, for a command's stdin."""
-    return json.dumps({"api_key": play.api_key}).encode()
+def credential(api_key: str) -> bytes:
+    """What a user hands over, for a command's stdin."""
+    return json.dumps({"api_key": api_key}).encode()
 
 
 def _learn(play: Play, pin: str) -> Command:

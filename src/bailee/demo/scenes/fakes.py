@@ -26,7 +26,7 @@ def fake(play: Play) -> Iterator[Check]:
 
     play.start_api()
     play.make_key()
-    play.bailee("connection", "rotate", play.connection, stdin=credential(play))
+    play.bailee("connection", "rotate", play.connection, stdin=credential(play.api_key))
     answer = play.call_until("/v1/echo", lambda answer: answer.status == 200)
     yield Check(
         "genuine-again",
