@@ -128,9 +128,11 @@ def open_terminal(directory: Path) -> Iterator[Terminal]:
     assert shutil.which("curl"), "the documents use curl: install it"
     tools = directory / "tools"
     tools.mkdir()
-    program = tools / "bailee"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m bailee "$@"\n')
-    program.chmod(0o755)
+    # As in a shell whose PATH begins with the environment's programs.
+    for name, options in (("bailee", " -P -m bailee"), ("python3", "")):
+        program = tools / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}"{options} "$@"\n')
+        program.chmod(0o755)
     place = directory / "try"
     place.mkdir()
     ports = _free_ports()

@@ -1,5 +1,6 @@
 """A place to run commands in: a directory with files, perhaps a vault, an admin, a whole server."""
 
+import json
 import os
 import signal
 import socket
@@ -14,10 +15,12 @@ from pathlib import Path
 import bailee
 from bailee.operate.setup import create_vault, parse_egress
 from bailee.reference.pki import World
+from bailee.reference.provider_file import provider_file
 from reference_server import start_api
 from transcript import Done, Step, run_step
 
 READY_SECONDS = 30.0
+DECOY = '\n[[decoy]]\nname = "d"\nbind = "127.0.1.3"\n'
 PROVIDER = """\
 id = "ref"
 name = "{name}"
@@ -42,6 +45,20 @@ scheme = "place"
 header = "Authorization"
 value = "Bearer {api_key}"
 """
+KEYS = """\
+{{"provider": "ref", "subject": "u1", "credential": {{"api_key": "{key}"}}}}
+{{"provider": "ref", "subject": "u1", "credential": {{"api_key": "{key}"}}}}
+{{"provider": "ref", "subject": "u2", "ref": "cold", "credential": {{"api_key": "{key}"}}}}
+"""
+BAD_KEYS = """\
+{{"provider": "ref", "subject": "u3", "credential": {{"api_key": "{key}"}}}}
+{key}
+
+{{"provider": "absent", "subject": "u4", "credential": {{"api_key": "{key}"}}}}
+{{"provider": "ref", "subject": "u5", "credential": {{"api_key": "{key}", "pin": "1"}}}}
+{{"provider": "ref", "subject": "u6", "{key}": "1", "credential": {{"api_key": "{key}"}}}}
+{{"provider": "ref", "subject": "u1", "credential": {{"api_key": "{key}"}}}}
+"""
 
 
 @dataclass(slots=True)
@@ -63,16 +80,22 @@ def open_site(needs: str, directory: Path) -> Iterator[Site]:
     environ = {name: it for name, it in os.environ.items() if not name.startswith("BAILEE_")}
     environ |= {"PYTHONPATH": str(Path(bailee.__file__).parents[1]), "COLUMNS": "100"}
     bound = {"tmp": str(directory)}
+    needs, _, decoy = needs.partition(" with ")
     with ExitStack() as held:
         if needs == "server":
             api = held.enter_context(start_api(directory))
-            bound |= {"key": api.make_key(["127.0.0.2"])}
+            bound |= {"key": api.make_key(["127.0.0.2"]), "api_port": str(api.port)}
             _write_files(directory, api.port, bound["key"])
+            open_key = json.dumps({"api_key": api.make_key(None)})
+            (directory / "open.json").write_text(open_key)
         elif needs != "nothing":
             (directory / "ca.pem").write_bytes(World.create().root.pem)
             _write_files(directory, 9443, "k-3f9a1c")
         if needs != "nothing":
             create_vault(directory / "d", parse_egress(["127.0.0.2"], []))
+            if decoy:
+                with (directory / "d" / "bailee.toml").open("a") as config:
+                    config.write(DECOY)
             ports = _free_ports()
             bound |= {name: str(port) for name, port in ports.items()}
             environ["BAILEE_CONFIG"] = str(directory / "d" / "bailee.toml")
@@ -86,6 +109,7 @@ def open_site(needs: str, directory: Path) -> Iterator[Site]:
 
 def _write_files(directory: Path, port: int, key: str) -> None:
     files = {
+        "probed.toml": _probed(port),
         "ref.toml": PROVIDER.format(name="Reference", host="api.test", port=port),
         "renamed.toml": PROVIDER.format(name="Renamed", host="api.test", port=port),
         "moved.toml": PROVIDER.format(name="Reference", host="other.test", port=port),
@@ -93,9 +117,21 @@ def _write_files(directory: Path, port: int, key: str) -> None:
         "credential.json": f'{{"api_key": "{key}"}}\n',
         "surplus.json": '{"api_key": "canary", "pin": "1234"}\n',
         "empty.json": "",
+        "passphrase": "correct horse battery staple\n",
+        "wrong": "another passphrase altogether\n",
+        "keys.jsonl": KEYS.format(key=key),
+        "bad.jsonl": BAD_KEYS.format(key=key),
+        "unnamed.jsonl": f'{{"subject": "u9", "credential": {{"api_key": "{key}"}}}}\n',
     }
     for name, text in files.items():
         (directory / name).write_text(text)
+
+
+def _probed(port: int) -> str:
+    """The reference API with all that a check of its locks needs."""
+    return provider_file(
+        f"https://api.test:{port}", address="127.0.0.1", ca_file="ca.pem", private=True
+    )
 
 
 def _free_ports() -> dict[str, int]:

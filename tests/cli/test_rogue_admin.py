@@ -32,7 +32,7 @@ PIN = "sha256/" + b64encode(bytes(32)).decode()
 
 @dataclass(slots=True)
 class FakeAdmin:
-    """Answers what it was told to, and keeps what it was sent."""
+    """Answers what it was told to, or what a function says, and keeps what it was sent."""
 
     answers: dict[str, Any]
     sent: list[str] = field(default_factory=list)
@@ -50,6 +50,8 @@ def fake_admin(answers: dict[str, Any]) -> Iterator[FakeAdmin]:
             if self.command != "GET":
                 fake.sent.append(f"{self.command} {self.path} {body}")
             known = fake.answers.get(self.path.partition("?")[0])
+            if callable(known):
+                known = known(json.loads(body))
             content = json.dumps(known if known is not None else {}).encode()
             self.send_response(404 if known is None else 200)
             self.send_header("Content-Length", str(len(content)))

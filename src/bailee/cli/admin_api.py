@@ -21,10 +21,17 @@ _ERRORS = {error.code: error for error in BaileeError.__subclasses__()}
 
 
 class AdminApi:
-    """A client of the admin API at one place, with one token."""
+    """A client of the admin API at one place, with one token, for one tenant's things.
 
-    def __init__(self, place: Place, token: Secret) -> None:
+    Args:
+        place: Where it listens.
+        token: An operator's, an application's or an auditor's.
+        tenant: Whose things are meant; None for the token's own tenant.
+    """
+
+    def __init__(self, place: Place, token: Secret, tenant: str | None = None) -> None:
         self.place = place
+        self.tenant = tenant
         self._token = token
 
     def __repr__(self) -> str:
@@ -51,9 +58,13 @@ class AdminApi:
             if after is None:
                 return
 
-    def send(self, path: str, document: Mapping[str, object]) -> Any:
+    def send(self, path: str, document: Mapping[str, object], seconds: float = SECONDS) -> Any:
         """POST a document and return the answer's."""
-        return self._ask("POST", path, document)
+        return self._ask("POST", path, document, seconds)
+
+    def change(self, path: str, document: Mapping[str, object]) -> Any:
+        """PATCH what is at the path with the members that are named."""
+        return self._ask("PATCH", path, document)
 
     def remove(self, path: str) -> Any:
         """DELETE what is at the path."""
@@ -69,8 +80,10 @@ class AdminApi:
         try:
             bearer = self._token.reveal().decode("ascii")
         except UnicodeDecodeError:
-            raise BadInput("the operator token holds characters that no token has") from None
+            raise BadInput("the token holds characters that no token has") from None
         headers = {"Authorization": f"Bearer {bearer}", "Accept": "application/json"}
+        if self.tenant is not None:
+            headers["Bailee-Tenant"] = self.tenant
         body = None
         if document is not None:
             headers["Content-Type"] = "application/json"
@@ -120,7 +133,7 @@ def _error(answer: Answer) -> BaileeError:
     error = named_error(document)
     if isinstance(error, Unauthenticated):
         return Unauthenticated(
-            "the admin API refused the operator token",
-            "set BAILEE_TOKEN to a live operator token, as in DIR/operator.token",
+            "the admin API refused the token",
+            "set BAILEE_TOKEN to a live one, such as that of DIR/operator.token",
         )
     return error

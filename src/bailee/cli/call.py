@@ -2,13 +2,14 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from bailee.cli.output import Form, output_option, print_json, printable, say
 from bailee.cli.surroundings import Surroundings, config_option
-from bailee.cli.wire import Answer, Unreachable, ask
+from bailee.cli.wire import Answer, Place, Unreachable, ask
 from bailee.errors import BadInput, GatewayUnreachable
 
 SECONDS = 120.0
@@ -52,15 +53,27 @@ def call(
     sent = dict(map(_header, headers)) | {"Authorization": f"Bearer {token.strip()}"}
     if body is not None and not any(name.lower() == "content-type" for name in sent):
         sent["Content-Type"] = "application/json"
+    answer = send_call(place, method.upper(), f"/{connection}{path}", sent, body)
+    _show(form, answer)
+    return 0 if answer.status < FIRST_REFUSAL else 1
+
+
+def send_call(
+    place: Place, method: str, target: str, headers: Mapping[str, str], body: bytes | None
+) -> Answer:
+    """Send a call to the gateway and wait for its whole answer.
+
+    Raises:
+        GatewayUnreachable: None came.
+        BadInput: The target or a header holds what can't be sent.
+    """
     try:
-        answer = ask(place, method.upper(), f"/{connection}{path}", sent, body, SECONDS)
+        return ask(place, method, target, headers, body, SECONDS)
     except Unreachable as error:
         raise GatewayUnreachable(
             f"the gateway at {place} can't be reached: {error}",
             "start it with 'bailee serve', or set BAILEE_CALLS_URL",
         ) from None
-    _show(form, answer)
-    return 0 if answer.status < FIRST_REFUSAL else 1
 
 
 def _show(form: Form, answer: Answer) -> None:

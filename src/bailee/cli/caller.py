@@ -6,7 +6,7 @@ import click
 
 from bailee.cli.admin_api import segment
 from bailee.cli.output import Form, output_option, say, show_row, show_rows
-from bailee.cli.surroundings import Surroundings, config_option
+from bailee.cli.surroundings import Surroundings, config_option, tenant_option
 
 COLUMNS = ("id", "name", "allow_from", "created_at", "revoked_at")
 TOKEN_DAYS = 90
@@ -34,6 +34,7 @@ def caller() -> None:
     help="How long its token is good.",
 )
 @config_option
+@tenant_option
 @output_option
 def add(name: str, allow_from: tuple[str, ...], days: int, config: Path | None, form: Form) -> None:
     """Add a caller and print its token, which is shown this once."""
@@ -49,6 +50,7 @@ def add(name: str, allow_from: tuple[str, ...], days: int, config: Path | None, 
 
 @caller.command("list")
 @config_option
+@tenant_option
 @output_option
 def list_(config: Path | None, form: Form) -> None:
     """List callers, revoked ones too."""
@@ -58,6 +60,7 @@ def list_(config: Path | None, form: Form) -> None:
 @caller.command()
 @click.argument("caller")
 @config_option
+@tenant_option
 @output_option
 def revoke(caller: str, config: Path | None, form: Form) -> None:
     """Revoke a caller (its id or name) with all its tokens and grants."""

@@ -1,18 +1,19 @@
 """`bailee connection`: credentials come in sealed, and never go out."""
 
 import sys
-from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from bailee.cli.admin_api import AdminApi, segment
+from bailee.cli.admin_api import segment
+from bailee.cli.connection_import import import_
+from bailee.cli.connection_revoke import COLUMNS, revoke
 from bailee.cli.output import Form, output_option, say, show_row, show_rows
-from bailee.cli.statements import read_statement
-from bailee.cli.surroundings import Surroundings, config_option
+from bailee.cli.surroundings import Surroundings, config_option, tenant_option
 
-COLUMNS = ("id", "provider", "subject", "state", "version", "egress", "created_at")
+if TYPE_CHECKING:
+    from bailee.secret import Secret
 
 
 @click.group()
@@ -25,6 +26,7 @@ def connection() -> None:
 @click.option("--subject", required=True, help="Whose credential it is; your own id of the user.")
 @click.option("--egress", help="The egress address that its calls leave from.")
 @config_option
+@tenant_option
 @output_option
 def add(provider: str, subject: str, egress: str | None, config: Path | None, form: Form) -> None:
     """Seal the credential on stdin (a JSON object) and store it.
@@ -32,13 +34,14 @@ def add(provider: str, subject: str, egress: str | None, config: Path | None, fo
     The approved record of PROVIDER and the tenant's key are verified against the authority's public
     half, of --config or BAILEE_AUTHORITY, before anything is sealed.
     """
+    from bailee.cli.sealer import Sealer
     from bailee.manage.ids import new_connection_id
 
     surroundings = Surroundings.read(config)
     verifier = surroundings.verifier()
-    text = _credential()
+    text = credential_on_stdin()
     admin = surroundings.admin()
-    sealed = _seal(admin, verifier, provider, text, new_connection_id(), 1)
+    sealed = Sealer(admin, verifier).seal(provider, text, new_connection_id(), 1)
     answer = admin.send(
         "/v1/connections",
         {**sealed, "provider": provider, "subject": subject, "egress": egress},
@@ -49,18 +52,20 @@ def add(provider: str, subject: str, egress: str | None, config: Path | None, fo
 @connection.command()
 @click.argument("id")
 @config_option
+@tenant_option
 @output_option
 def rotate(id: str, config: Path | None, form: Form) -> None:
     """Replace a connection's credential by the one on stdin; the old one is deleted."""
+    from bailee.cli.sealer import Sealer
     from bailee.model import ConnectionId
 
     surroundings = Surroundings.read(config)
     verifier = surroundings.verifier()
-    text = _credential()
+    text = credential_on_stdin()
     admin = surroundings.admin()
     known = admin.read(f"/v1/connections/{segment(id)}")
     version = int(known["version"]) + 1
-    sealed = _seal(admin, verifier, str(known["provider"]), text, ConnectionId(id), version)
+    sealed = Sealer(admin, verifier).seal(str(known["provider"]), text, ConnectionId(id), version)
     del sealed["id"]
     answer = admin.send(f"/v1/connections/{segment(id)}/versions", sealed)
     show_row(form, answer, COLUMNS)
@@ -71,6 +76,7 @@ def rotate(id: str, config: Path | None, form: Form) -> None:
 @click.option("--subject", help="Of this user alone.")
 @click.option("--state", type=click.Choice(["active", "revoked"]), help="In this state alone.")
 @config_option
+@tenant_option
 @output_option
 def list_(
     provider: str | None, subject: str | None, state: str | None, config: Path | None, form: Form
@@ -87,6 +93,7 @@ def list_(
 @connection.command()
 @click.argument("id")
 @config_option
+@tenant_option
 @output_option
 def show(id: str, config: Path | None, form: Form) -> None:
     """Show a connection; its credential is never shown."""
@@ -97,21 +104,19 @@ def show(id: str, config: Path | None, form: Form) -> None:
         say(f"again with 'bailee connection rotate {id}'")
 
 
-@connection.command()
-@click.argument("id")
-@config_option
-@output_option
-def revoke(id: str, config: Path | None, form: Form) -> None:
-    """Revoke a connection for good and delete its credential."""
-    answer = Surroundings.read(config).admin().remove(f"/v1/connections/{segment(id)}")
-    show_row(form, answer, COLUMNS)
+connection.add_command(import_, "import")
+connection.add_command(revoke, "revoke")
 
 
-def _credential() -> Any:
-    """Read the credential from stdin; it is never an argument, where `ps` would show it."""
+def credential_on_stdin() -> "Secret":
+    """Read the credential from stdin; it is never an argument, where `ps` would show it.
+
+    Raises:
+        BadInput: Stdin is a terminal, or empty.
+    """
     from bailee.errors import BadInput
     from bailee.secret import Secret
-    from bailee.signing.place import CREDENTIAL_MAX_BYTES
+    from bailee.signing.fields import CREDENTIAL_MAX_BYTES
 
     if sys.stdin.isatty():
         raise BadInput(
@@ -124,42 +129,3 @@ def _credential() -> Any:
             "there is no credential on stdin", 'give a JSON object, as in {"api_key": "..."}'
         )
     return Secret(text)
-
-
-def _seal(
-    admin: AdminApi, verifier: Any, provider: str, text: Any, id: Any, version: int
-) -> dict[str, object]:
-    """Verify what the admin API says of provider and tenant, and seal the credential to it.
-
-    Returns:
-        The members of a sealed version, as the admin API takes them.
-    """
-    from bailee.errors import ProviderNotApproved, TrustBroken
-    from bailee.model import ProviderId, SealContext
-    from bailee.providers.trust import trust_digest
-    from bailee.signing.place import parse_credential
-    from bailee.vault.sealing import seal
-    from bailee.vault.statements import verified_provider, verified_tenant_key
-
-    record = admin.read(f"/v1/providers/{segment(provider)}")
-    if record.get("state") == "broken":
-        raise TrustBroken(
-            f"the record of {provider} is not signed by the authority",
-            "find out who can write the database, then approve the provider again",
-        )
-    if not record.get("payload"):
-        raise ProviderNotApproved(
-            f"{provider} is not approved", f"approve it with 'bailee provider approve {provider}'"
-        )
-    known, _ = verified_provider(verifier, read_statement(record), expected=ProviderId(provider))
-    key = verified_tenant_key(verifier, read_statement(admin.read("/v1/tenant/key")))
-    credential = parse_credential(known.auth, text.reveal())
-    context = SealContext(key.tenant, id, version, trust_digest(known))
-    sealed = seal(credential, key, context)
-    return {
-        "id": sealed.connection,
-        "version": sealed.version,
-        "key_id": sealed.key_id,
-        "trust_digest": sealed.trust_digest.hex(),
-        "ciphertext": b64encode(sealed.ciphertext).decode("ascii"),
-    }

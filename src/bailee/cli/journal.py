@@ -16,7 +16,7 @@ from bailee.errors import CheckFailed
 
 POLL_SECONDS = 0.5
 PAGE = 1000
-FIELDS = ("sound", "chains", "lines", "checkpoints")
+FIELDS = ("sound", "chains", "removed", "lines", "checkpoints")
 
 
 @click.group()
@@ -38,6 +38,7 @@ def verify(config: Path | None, form: Form) -> int:
     row: dict[str, Any] = {
         "sound": report.sound,
         "chains": report.chains,
+        "removed": report.removed,
         "lines": report.lines,
         "checkpoints": report.checkpoints,
     }

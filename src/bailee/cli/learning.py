@@ -1,23 +1,19 @@
 """Learning pins: ask the keeper to look, wait, and believe only what it signed."""
 
-import time
-from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
-from bailee.cli.admin_api import AdminApi, named_error, segment
-from bailee.errors import BadInput, Conflict, TrustBroken
-from bailee.model import JobId, Pin, PinSet, ProviderId, SeenCertificate
+from bailee.cli.admin_api import AdminApi
+from bailee.cli.jobs import await_job, signed_result
+from bailee.errors import BadInput, TrustBroken
+from bailee.model import Pin, PinSet, ProviderId, SeenCertificate
 from bailee.policy.pin import format_pin, parse_pin
 from bailee.vault.authority import AuthorityVerifier
-from bailee.vault.statements import rebuilt_job_result, verified_job_result
 
 KIND = "learn_pin"
-WAIT_SECONDS = 20
-DEADLINE_SECONDS = 90.0
 SEEN_COLUMNS = ("role", "subject", "issuer", "key", "not_after", "pin")
 
 
@@ -75,10 +71,7 @@ def learn_chain(
     """
     arguments = {"provider": provider} | ({} if origin is None else {"origin": origin})
     asked = admin.send("/v1/jobs", {"kind": KIND, "arguments": arguments, "egress": egress})
-    job = _wait(admin, str(asked["id"]))
-    if job["state"] == "failed":
-        raise named_error(job.get("error") or {})
-    return _verified(verifier, job, provider, origin)
+    return _verified(verifier, await_job(admin, str(asked["id"])), provider, origin)
 
 
 def approved_set(
@@ -136,30 +129,10 @@ def advise(learned: Learned) -> Iterator[str]:
     yield "add --backup with the pin of a key that is not in use yet"
 
 
-def _wait(admin: AdminApi, id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    path = f"/v1/jobs/{segment(id)}"
-    while time.monotonic() < deadline:
-        job: dict[str, Any] = admin.read(path, {"wait": WAIT_SECONDS}, WAIT_SECONDS + 15.0)
-        if job["state"] in ("done", "failed"):
-            return job
-    raise Conflict(
-        f"no keeper did the job within {DEADLINE_SECONDS:g} seconds",
-        "does a keeper run that can dial from the egress address? see 'bailee doctor'",
-    )
-
-
 def _verified(
     verifier: AuthorityVerifier, job: dict[str, Any], provider: str, origin: str | None
 ) -> Learned:
-    try:
-        mark = b64decode(job["result_signature"], validate=True)
-        signed = rebuilt_job_result(
-            JobId(job["id"]), job["kind"], job["arguments"], job["result"], mark
-        )
-    except (KeyError, TypeError, ValueError):
-        raise TrustBroken("the job's result is not signed, or can't be read") from None
-    result = verified_job_result(verifier, signed, expected=JobId(job["id"]))
+    result = signed_result(verifier, job)
     try:
         seen = msgspec.convert(result.result, _Seen)
         chain = tuple(each.certificate() for each in seen.chain)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from bailee.cli.output import Form, output_option, print_json, say, show_row, show_rows
+from bailee.cli.pin_print import print_
 from bailee.cli.surroundings import Surroundings, config_option
 from bailee.model import ProviderId
 from bailee.policy.pin import parse_pin
@@ -18,6 +19,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 @click.group()
 def pin() -> None:
     """Which public keys a provider's certificates may have, besides being valid."""
+
+
+pin.add_command(print_)
 
 
 def _set_options(command: _Command) -> _Command:

@@ -58,9 +58,16 @@ def approve_pins(
         BadInput: A pin to approve is not in the chain, or a backup is. Nothing was approved.
     """
     with signing_desk(settings) as desk:
-        serial = pin_sets.next_serial(desk.store, ProviderId(learned.provider), learned.origin)
-        pins = approved_set(learned, wanted.approve, wanted.backup, serial)
-        row = _send(admin, desk, pins)
+        return approve_at(admin, desk, learned, wanted)
+
+
+def approve_at(
+    admin: AdminApi, desk: SigningDesk, learned: Learned, wanted: Wanted
+) -> dict[str, Any]:
+    """The same, with the root key at work already."""
+    serial = pin_sets.next_serial(desk.store, ProviderId(learned.provider), learned.origin)
+    pins = approved_set(learned, wanted.approve, wanted.backup, serial)
+    row = _send(admin, desk, pins)
     if pins.danger_no_backup:
         warn(
             f"{learned.provider}: no backup pin: when the provider changes its key, calls stop",

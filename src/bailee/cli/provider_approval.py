@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,26 +16,9 @@ from bailee.config import Settings
 from bailee.errors import BadInput, Conflict, NotFound
 from bailee.manage import providers
 from bailee.model import Provider, ProviderId
-from bailee.providers.load import decode_provider, encode_provider, parse_provider
+from bailee.providers.load import decode_provider, encode_provider
 from bailee.providers.trust import trust_digest
 from bailee.vault.statements import sign_provider
-
-
-def read_provider_file(file: Path) -> Provider:
-    """Read a provider's file and the CA files it names, which are relative to it.
-
-    Raises:
-        BadInput: It can't be read, or has faults: all of them at once.
-    """
-
-    def read_ca(name: str) -> str:
-        return (file.parent / name).read_text(encoding="utf-8")
-
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} can't be read: {error}") from None
-    return parse_provider(text, read_ca)
 
 
 def read_document(document: object) -> Provider:
@@ -60,11 +42,19 @@ def add_approved(admin: AdminApi, settings: Settings, read: Provider) -> Any:
     """
     with signing_desk(settings) as desk:
         before = _approved(desk, read.id)
-        answer = propose(admin, read)
         if before is None or encode_provider(before) != encode_provider(read):
-            return _approve(admin, desk, before, read)
+            return approve_read(admin, desk, before, read)
+        answer = propose(admin, read)
         say(f"{read.id} is approved already, as the file says it")
         return answer
+
+
+def approve_read(
+    admin: AdminApi, desk: SigningDesk, before: Provider | None, read: Provider
+) -> Any:
+    """Propose a provider and approve it at once; `before` is what was approved of it so far."""
+    propose(admin, read)
+    return _approve(admin, desk, before, read)
 
 
 def approve_proposed(admin: AdminApi, settings: Settings, id: ProviderId, *, ask: bool) -> Any:

@@ -1,5 +1,6 @@
 """`bailee reference-api`."""
 
+import os
 from pathlib import Path
 
 import click
@@ -30,6 +31,27 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="A name of the certificate that --pki makes; may be repeated.",
 )
 @click.option("--trusted-proxy", multiple=True, metavar="ADDRESS", help="A front proxy, exactly.")
+@click.option(
+    "--quirk",
+    "quirks",
+    multiple=True,
+    metavar="NAME",
+    help="Refuse as some APIs do: uniform-401, refusal-inside-200, firewall, nonce-error.",
+)
+@click.option(
+    "--known",
+    multiple=True,
+    metavar="ADDRESS",
+    help="An address or network that these quirks do not take for a stranger's.",
+)
+@click.option(
+    "--provider-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --pki: write the file that `bailee provider add` reads.",
+)
+@click.option("--keys", type=click.Choice(["bearer", "hmac", "hmac-nonce"]), default="bearer",
+              show_default=True, help="The kind of key that this file is for.")  # fmt: skip
 @output_option
 def reference_api(
     where: str,
@@ -38,6 +60,10 @@ def reference_api(
     pki: Path | None,
     names: tuple[str, ...],
     trusted_proxy: tuple[str, ...],
+    quirks: tuple[str, ...],
+    known: tuple[str, ...],
+    provider_file: Path | None,
+    keys: str,
     form: Form,
 ) -> None:
     """Run an API whose users' keys have allowlists, to try Bailee with.
@@ -51,6 +77,8 @@ def reference_api(
         raise BadInput(
             "which certificate should it have?", "give --certificate and --key, or --pki DIR"
         )
+    if provider_file is not None and pki is None:
+        raise BadInput("--provider-file is for a CA that --pki makes", "give --pki DIR")
     if pki is not None:
         from bailee.reference.pki import World
 
@@ -60,10 +88,44 @@ def reference_api(
     assert key is not None
 
     def show(url: str) -> None:
+        if provider_file is not None and pki is not None:
+            port = url.rpartition(":")[2]
+            named = f"https://{names[0]}:{port}"
+            _write_provider_file(provider_file, named, place[0], pki / "ca.pem", keys, quirks)
         announce(form, [{"listening": url}], {"listening": url})
 
     proxies = [_proxy(each) for each in trusted_proxy]
-    serve(place, certificate, key, trusted_proxies=proxies, announce=show)
+    serve(
+        place,
+        certificate,
+        key,
+        trusted_proxies=proxies,
+        quirks=quirks,
+        known=known,
+        announce=show,
+    )
+
+
+def _write_provider_file(
+    path: Path, url: str, address: str, ca_file: Path, keys: str, quirks: tuple[str, ...]
+) -> None:
+    from bailee.reference.accounts import KeyKind
+    from bailee.reference.provider_file import provider_file
+    from bailee.reference.quirks import parse_quirks
+
+    text = provider_file(
+        url,
+        kind=KeyKind(keys.removesuffix("-nonce")),
+        nonce=keys.endswith("-nonce"),
+        address=address,
+        ca_file=os.path.relpath(ca_file, path.parent),
+        private=True,
+        quirks=parse_quirks(quirks),
+    )
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path} can't be written: {error.strerror}") from None
 
 
 def _place(text: str) -> tuple[str, int]:

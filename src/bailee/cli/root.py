@@ -13,6 +13,7 @@ _COMMANDS = {
     "admin": Lazy("bailee.cli.serve:admin", "Run the admin API alone."),
     "public": Lazy("bailee.cli.serve:public", "Run the public pages alone."),
     "demo": Lazy("bailee.cli.demo:demo", "Tell the whole story on this machine."),
+    "quickstart": Lazy("bailee.cli.quickstart:quickstart", "Go from a vault to a first call."),
     "status": Lazy("bailee.cli.status:status", "Show what there is and what answers."),
     "doctor": Lazy("bailee.cli.doctor:doctor", "Look whether a vault is in order."),
     "healthcheck": Lazy("bailee.cli.status:healthcheck", "Exit with 0 if it serves."),
@@ -20,12 +21,19 @@ _COMMANDS = {
     "provider": Lazy("bailee.cli.provider:provider", "Which APIs may be called."),
     "pin": Lazy("bailee.cli.pin:pin", "Which public keys those APIs have."),
     "connection": Lazy("bailee.cli.connection:connection", "Users' credentials, sealed."),
+    "tenant": Lazy("bailee.cli.tenant:tenant", "Applications that are kept apart."),
+    "token": Lazy("bailee.cli.token:token", "Who may use the admin API, and short tokens."),
     "caller": Lazy("bailee.cli.caller:caller", "Programs that may ask for calls."),
     "grant": Lazy("bailee.cli.grant:grant", "Which caller may call what."),
     "call": Lazy("bailee.cli.call:call", "Make one call through the gateway."),
     "egress": Lazy("bailee.cli.egress:egress", "Addresses that calls leave from."),
+    "lock": Lazy("bailee.cli.lock:lock", "Whether users' allowlists are in force."),
+    "exposure": Lazy("bailee.cli.exposure:exposure", "What a thief could use today."),
+    "subject": Lazy("bailee.cli.subject:subject", "Users of the application."),
+    "key": Lazy("bailee.cli.key:key", "The root key and the tenants' keys."),
     "journal": Lazy("bailee.cli.journal:journal", "Read and verify the journal."),
     "reference-api": Lazy("bailee.cli.reference:reference_api", "Run an API to try it with."),
+    "completion": Lazy("bailee.cli.completion:completion", "Let a shell complete commands."),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from bailee.cli.output import Form, output_option, say, show_row
-from bailee.cli.surroundings import Surroundings, config_option
+from bailee.cli.surroundings import Surroundings, config_option, tenant_option
 from bailee.cli.wire import Place, Unreachable, ask
 
 HEALTH_SECONDS = 5.0
@@ -14,6 +14,7 @@ HEALTH_SECONDS = 5.0
 
 @click.command()
 @config_option
+@tenant_option
 @output_option
 def status(config: Path | None, form: Form) -> None:
     """Show what there is, and which roles answer."""

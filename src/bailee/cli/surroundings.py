@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_ADMIN = Place("http", "127.0.0.1", 8702)
 DEFAULT_CALLS = Place("http", "127.0.0.1", 8700)
 OPERATOR_TOKEN_FILE = "operator.token"
+_TENANT = "bailee.cli.tenant"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -35,20 +36,39 @@ def config_option(command: _Command) -> _Command:
     )(command)
 
 
+def tenant_option(command: _Command) -> _Command:
+    """Give a command `--tenant`. It is no parameter: `Surroundings.read` finds what was given."""
+    return click.option(
+        "--tenant",
+        metavar="ID",
+        envvar="BAILEE_TENANT",
+        expose_value=False,
+        callback=_keep_tenant,
+        help="Whose things: for operators and auditors (or BAILEE_TENANT).",
+    )(command)
+
+
+def _keep_tenant(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    ctx.meta[_TENANT] = value
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the options and the environment say."""
+    """What the options and the environment say. Without `tenant` it is the token's own."""
 
     settings: Settings | None
+    tenant: str | None = None
 
     @classmethod
     def read(cls, config: Path | None) -> "Surroundings":
-        """Load the configuration, if one is named.
+        """Load the configuration, if one is named, and find the tenant of `tenant_option`.
 
         Raises:
             ConfigInvalid: It has faults.
         """
-        return cls(None if config is None else load(config, os.environ))
+        ctx = click.get_current_context(silent=True)
+        tenant = None if ctx is None else ctx.meta.get(_TENANT)
+        return cls(None if config is None else load(config, os.environ), tenant or None)
 
     @property
     def admin_place(self) -> Place:
@@ -76,8 +96,8 @@ class Surroundings:
         """
         place = self.admin_place
         if place.scheme == "http" and not _is_loopback(place.host):
-            warn(f"the operator token goes to {place} over plain HTTP")
-        return AdminApi(place, self._operator_token())
+            warn(f"the token goes to {place} over plain HTTP")
+        return AdminApi(place, self._operator_token(), self.tenant)
 
     def verifier(self) -> "AuthorityVerifier":
         """Return the authority's public half, of the config or BAILEE_AUTHORITY.
