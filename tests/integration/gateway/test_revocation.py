@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bailee.manage import callers, connections, egress, grants, tokens
+from bailee.manage import callers, connections, egress, erasure, grants, incident, tokens
 from bailee.model import DEFAULT_TENANT, EgressState
 from bailee.reference.pki import World
+from bailee.store.scope import ALL_TENANTS
 from bailee.vault.statements import sign_egress_address
 from gate import Client, request, run_gate
 from house import House, build_house, make_provider
@@ -113,6 +114,20 @@ def revoke_connection(stage: Stage) -> None:
     connections.revoke(stage.house.store, DEFAULT_TENANT, stage.connection, time.time())
 
 
+def revoke_everything(stage: Stage) -> None:
+    """The incident button: all connections of all tenants."""
+    assert len(incident.revoke_many(stage.house.store, ALL_TENANTS, time.time())) == 1
+
+
+def revoke_provider(stage: Stage) -> None:
+    provider = stage.provider.id
+    incident.revoke_many(stage.house.store, DEFAULT_TENANT, time.time(), provider=provider)
+
+
+def erase_subject(stage: Stage) -> None:
+    erasure.erase_subject(stage.house.store, DEFAULT_TENANT, "u1")
+
+
 def revoke_grant(stage: Stage) -> None:
     (grant,) = grants.page(stage.house.store, DEFAULT_TENANT)
     grants.revoke(stage.house.store, DEFAULT_TENANT, grant.grant.id, time.time())
@@ -135,6 +150,9 @@ REVOKED: dict[str, tuple[Callable[[Stage], None], int, str]] = {
     "token": (revoke_token, 401, "unauthenticated"),
     "caller": (revoke_caller, 401, "unauthenticated"),
     "connection": (revoke_connection, 410, "connection-revoked"),
+    "all connections": (revoke_everything, 410, "connection-revoked"),
+    "a provider's connections": (revoke_provider, 410, "connection-revoked"),
+    "subject erased": (erase_subject, 404, "connection-not-found"),
     "grant": (revoke_grant, 404, "connection-not-found"),
     "egress address": (retire_egress, 503, "no-egress-address"),
 }
