@@ -8,15 +8,13 @@ for each key, so that a commit for each does not count.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 from uuid import uuid4
 
 from bailee.model import ConnectionId
+from bailee.signing.clock import nonce_floor
 from bailee.signing.sign import Signer
 from bailee.store import nonces
 from bailee.store.engine import Store
-
-_TICKS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 class NonceLeases:
@@ -54,6 +52,6 @@ class NonceLeases:
         self._thread.shutdown()
 
     def _lease(self, connection: ConnectionId, signer: Signer) -> int:
-        floor = int(self._clock() * _TICKS[signer.nonce_unit])
+        floor = nonce_floor(self._clock(), signer.nonce_unit)
         with self._store.write() as conn:
             return nonces.lease(conn, connection, floor, 1).start

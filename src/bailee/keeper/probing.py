@@ -19,6 +19,7 @@ from bailee.keeper.signing import AuthorityAccess
 from bailee.keeper.target import Target
 from bailee.model import AuthScheme, Origin, ProviderRequest
 from bailee.secret import Secret
+from bailee.signing.clock import nonce_floor
 from bailee.signing.credential import parse_credential
 from bailee.signing.request import SignedRequest, Unsigned
 from bailee.signing.sign import signer_of
@@ -27,7 +28,6 @@ from bailee.store.engine import Store
 from bailee.vault.opening import open_credential
 
 ANSWER_SECONDS: Final = 5.0
-_UNITS: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _WRONG_BYTES: Final = 32
 
 
@@ -81,7 +81,7 @@ class Prober:
             return str(uuid.uuid4())
         if signer.nonce == "none" or bearing is Bearing.NOTHING:
             return ""
-        at_least = int(self.clock() * _UNITS[signer.nonce_unit])
+        at_least = nonce_floor(self.clock(), signer.nonce_unit)
         if bearing is Bearing.WRONG:
             return str(at_least)
         with self.store.write() as conn:

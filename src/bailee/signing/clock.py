@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -23,6 +23,13 @@ def _iso(now: float) -> bytes:
         *moment.timetuple()[:6], moment.microsecond // 1000,
     )  # fmt: skip
 
+
+def nonce_floor(now: float, unit: Literal["s", "ms", "us", "ns"]) -> int:
+    """Return the least nonce of a scheme whose nonces are not below the time in `unit`."""
+    return microseconds(now) * _TICKS[unit] // 1_000_000
+
+
+_TICKS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 CLOCKS: Final[dict[str, Callable[[float], bytes]]] = {
     "s": lambda now: b"%d" % (microseconds(now) // 1_000_000),

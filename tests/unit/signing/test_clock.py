@@ -1,12 +1,13 @@
 """`signing.clock`: the time as APIs write it."""
 
 from datetime import datetime
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailee.signing.clock import CLOCKS, microseconds
+from bailee.signing.clock import CLOCKS, microseconds, nonce_floor
 
 WRITTEN = {
     "s": b"1700000000",
@@ -35,3 +36,19 @@ def test_iso_reads_back(moment: int) -> None:
     written = CLOCKS["iso"](moment / 1000).decode()
     assert len(written) == 24
     assert round(datetime.fromisoformat(written).timestamp() * 1000) == moment
+
+
+@pytest.mark.parametrize(
+    ("unit", "floor"),
+    [
+        ("s", 1_700_000_000),
+        ("ms", 1_700_000_000_123),
+        ("us", 1_700_000_000_123_456),
+        ("ns", 1_700_000_000_123_456_000),
+    ],
+)
+def test_nonces_begin_at_the_time_in_their_unit(
+    unit: Literal["s", "ms", "us", "ns"], floor: int
+) -> None:
+    """Whole ticks, cut down."""
+    assert nonce_floor(1_700_000_000.123456, unit) == floor
