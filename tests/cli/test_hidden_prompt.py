@@ -32,8 +32,8 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     made.close()
 
 
-def ask(terminal: Terminal, *typed: str) -> object:
-    """Type at the prompts, each time after one has come."""
+def ask(terminal: Terminal, *typed: str, late: str = "") -> object:
+    """Type at the prompts, each time after one has come; `late` when the last value was read."""
     before = termios.tcgetattr(terminal.end)
     process = subprocess.Popen(
         [str(terminal.python), "-c", ASK],
@@ -48,6 +48,9 @@ def ask(terminal: Terminal, *typed: str) -> object:
             terminal.wait_for(prompt)
             for line in text.split("\n"):
                 terminal.type(line.encode())
+        if late:
+            terminal.wait_for(b"second: \r\n")
+            terminal.type(late.encode())
         assert terminal.wait_for_end(process) == 0, terminal.ever_shown
         assert process.stdout is not None
         told: object = json.loads(process.stdout.read())
@@ -63,7 +66,7 @@ def test_lines_are_read(terminal: Terminal) -> None:
 
 def test_pasted_together(terminal: Terminal) -> None:
     """Two values in one paste are two values, and what is too much is not shown either."""
-    assert ask(terminal, "one\ntwo\nthree") == {"first": "one", "second": "two"}
+    assert ask(terminal, "one\ntwo", late="three") == {"first": "one", "second": "two"}
 
 
 def test_private_key_goes_on_to_its_end(terminal: Terminal) -> None:

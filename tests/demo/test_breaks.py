@@ -71,8 +71,8 @@ BREAKS = {
         failed={"intents"},
     ),
     "any grant is everybody's": taken_out(
-        Edit("store/lookup.py", " INDEXED BY ix_grants_caller_id_{column}", ""),
-        Edit("store/lookup.py", "ON g.caller_id = ?1 AND", "ON ?1 <> '' AND"),
+        Edit("store/statements.py", " INDEXED BY ix_grants_caller_id_{column}", ""),
+        Edit("store/statements.py", "ON g.caller_id = ? AND", "ON ? <> '' AND"),
         only=("refusals",),
         failed={"no-grant", "none-reached"},
     ),
@@ -83,7 +83,7 @@ BREAKS = {
     ),
     "a token that looks like one is one": taken_out(
         Edit(
-            "store/lookup.py",
+            "store/statements.py",
             "WHERE t.digest = ?",
             "WHERE t.role = 'caller' ORDER BY t.digest = ? DESC, c.name = 'app' DESC",
         ),
