@@ -331,6 +331,9 @@ class Provider:
     probe: Probe | None = None
     report: SelfReport | None = None
     refusals: tuple[Refusal, ...] = ()
+    echoes: bool = False
+    """Whether its answers are known to show credentials: they are asked for uncompressed, and
+    refused if they are not."""
 
     def origin(self, name: str | None) -> Origin | None:
         """Find an origin by name; the default one for `None`."""

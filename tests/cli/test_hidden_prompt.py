@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def ask(terminal: Terminal, *typed: str, late: str = "") -> object:
-    """Type at the prompts, each time after one has come; `late` when the last value was read."""
+    """Type at the prompts, each time after one has come; `late` a little after the last."""
     before = termios.tcgetattr(terminal.end)
     process = subprocess.Popen(
         [str(terminal.python), "-c", ASK],
@@ -50,6 +51,7 @@ def ask(terminal: Terminal, *typed: str, late: str = "") -> object:
                 terminal.type(line.encode())
         if late:
             terminal.wait_for(b"second: \r\n")
+            time.sleep(0.05)
             terminal.type(late.encode())
         assert terminal.wait_for_end(process) == 0, terminal.ever_shown
         assert process.stdout is not None

@@ -370,9 +370,12 @@ def test_gate_wants_a_lock(place: Place, sit: Sitting) -> None:
     place.admin.change("/v1/tenants/default", {"gate": "enforced"})
     try:
         key = place.api.make_key(["127.0.0.2"])
-        ran = sit((KEY, key), ("this once? ", "y"), more=["-o", "json"])
+        bad = sit((KEY, key), ("this once? ", "n"))
+        ran = sit(("this once? ", "y"), more=["-o", "json"])
     finally:
         place.admin.change("/v1/tenants/default", {"gate": "none"})
+    assert bad.code == 1
+    assert "the tenant's gate wants a better lock than this key has" in bad.shown
     assert ran.code == 0, ran
     assert "Bailee-Error: lock-required" in ran.shown
     assert ran.told["call"]["verdict"] == "served"

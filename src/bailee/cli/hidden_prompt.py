@@ -16,7 +16,7 @@ from bailee.errors import BadInput
 LINE_BYTES: Final = 4095
 """What a terminal takes of one line; it drops the rest without a word."""
 PEM_BYTES: Final = 64 * 1024
-REST_SECONDS: Final = 0.2
+REST_SECONDS: Final = 0.3
 LONGEST_REST_SECONDS: Final = 1.0
 _ECHO: Final = 3, termios.ECHO
 _BEGIN, _END = b"-----BEGIN ", b"-----END "

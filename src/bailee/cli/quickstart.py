@@ -1,5 +1,6 @@
 """`bailee quickstart`: from a vault to a first call, one step after the other."""
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ import click
 
 from bailee.cli.output import Form, output_option, print_json
 from bailee.cli.surroundings import Surroundings, config_option, tenant_option
-from bailee.errors import BadInput, ConfigInvalid
+from bailee.errors import BadInput, CheckFailed, ConfigInvalid
 
 if TYPE_CHECKING:
     from bailee.cli.quickstart_run import Run, Wishes
@@ -115,17 +116,18 @@ def _begin(wishes: "Wishes", surroundings: Surroundings, form: Form, *, yes: boo
             told={"done": {}},
         )
         try:
-            return _go(run, form)
+            _go(run, form)
         except Stop:
             return 1
         finally:
             # Whatever happens: a token that was made is shown this once.
             if form == "json" and run.told["done"]:
                 print_json(run.told)
+    return 0
 
 
-def _go(run: "Run", form: Form) -> int:
-    from bailee.cli.quickstart_call import check_wish, first_call
+def _go(run: "Run", form: Form) -> None:
+    from bailee.cli.quickstart_call import CHANGE_SECONDS, check_wish, first_call
     from bailee.cli.quickstart_caller import permit
     from bailee.cli.quickstart_ground import check_ground
     from bailee.cli.quickstart_key import take_key
@@ -143,6 +145,13 @@ def _go(run: "Run", form: Form) -> int:
     called = first_call(run, provider, connected, caller)
     check_lock(run, provider, connected)
     if called is not None and called.error is not None:
+        time.sleep(CHANGE_SECONDS)  # until every gateway knows of the lock
         called = first_call(run, provider, connected, caller)
     show_use(run, provider, connected, called, form)
-    return 0 if called is None or called.good else 1
+    if called is not None and not called.good:
+        hint = "try another with --call 'GET /path'; all the rest is there, and is used again"
+        if called.error is not None:
+            hint = (
+                "the tenant's gate wants a better lock than this key has: see docs/guides/locks.md"
+            )
+        raise CheckFailed("the first call was not served", hint)

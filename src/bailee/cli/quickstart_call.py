@@ -101,7 +101,7 @@ def first_call(run: Run, provider: Provider, connected: Connected, caller: str) 
         run.guide.note("no call is known: give --call 'GET /path' to make one")
         return None
     while True:
-        _let_changes_count(run)
+        time.sleep(wait_seconds(run.told["done"]["connection"], run.changed_at, time.monotonic()))
         called = _call(run, provider, connected, caller, asked)
         if called.good or called.error == LockRequired.code:
             return called
@@ -120,6 +120,19 @@ def first_call(run: Run, provider: Provider, connected: Connected, caller: str) 
     if called.about_key or called.error is not None:
         raise CheckFailed("the first call was not served", _mend(provider, connected, called))
     return called
+
+
+def wait_seconds(connection: str, changed_at: float, now: float) -> float:
+    """How long to wait before a call, so that no gateway goes by what it knew before a change.
+
+    A gateway may do so for a second. It knows nothing of a connection that was just made.
+
+    Args:
+        connection: What became of it in this run: `sealed`, `rotated` or `reused`.
+        changed_at: When this run changed something last.
+        now: By the same clock.
+    """
+    return 0.0 if connection == "sealed" else max(0.0, changed_at + CHANGE_SECONDS - now)
 
 
 def door_of(provider: Provider, connected: Connected, asked: ProviderRequest) -> str:
@@ -157,12 +170,6 @@ def _ask_for_one(run: Run, provider: Provider) -> ProviderRequest | None:
             return asked
         run.guide.trouble("the caller may not do that")
     return None
-
-
-def _let_changes_count(run: Run) -> None:
-    """Gateways may go by what they knew of a connection for a second after it was changed."""
-    if run.told["done"]["connection"] != "sealed":
-        time.sleep(max(0.0, run.changed_at + CHANGE_SECONDS - time.monotonic()))
 
 
 def _command(connected: Connected, asked: ProviderRequest, provider: Provider) -> str:

@@ -4,6 +4,7 @@ What a scheme places does not depend on the request, so the cache keeps it as it
 kept under the key of this process, as the credential would be, and nowhere in plain.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -11,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from bailee.egress.tls import PinnedStream
 from bailee.errors import CredentialClosed, TrustBroken, VaultClosed
 from bailee.gateway.route import Route
+from bailee.http.echo import needles_of
 from bailee.model import TenantId
 from bailee.secret import Secret
+from bailee.signing.fields import decode_fields
 from bailee.signing.place import Placed, PlacePlan
 from bailee.store.lookup import CallLookup
 from bailee.vault.authority import AuthorityVerifier
@@ -20,8 +23,10 @@ from bailee.vault.keyring import Keyring
 from bailee.vault.opening import CredentialCache, ProcessSeal, open_credential
 from bailee.vault.statements import verified_tenant_key
 
+Needles = Sequence[bytes]
+"""The forms of a credential that must not stand in an answer; see `http.echo`."""
 _SEPARATOR: Final = b"\0"
-"""Stands in no header line, query or path."""
+"""Stands in no header line, query, path, JSON or needle."""
 
 
 class CallVault:
@@ -52,8 +57,13 @@ class CallVault:
             )
         return self._keyring
 
-    def place_for(self, stream: PinnedStream, route: Route, plan: PlacePlan, now: float) -> Placed:
+    def place_for(
+        self, stream: PinnedStream, route: Route, plan: PlacePlan, now: float
+    ) -> tuple[Placed, Needles]:
         """Open a route's credential for a stream that leads where the route says, and place it.
+
+        Returns:
+            What is placed, and what must not stand in the answer.
 
         Raises:
             VaultClosed: No root key, or one that did not wrap this tenant's key.
@@ -63,26 +73,35 @@ class CallVault:
         require_same_way(stream, route)
         found = self._cache.find(route.place, route.sealed.version, now)
         if found is not None:
-            return Placed(*found.reveal().split(_SEPARATOR))
+            headers, query, prefix, *needles = found.reveal().split(_SEPARATOR)
+            return Placed(headers, query, prefix), needles
         private = self._private(route.tenant, route.sealed.key_id)
-        placed = plan.place(open_credential(route.sealed, route.context, private))
-        kept = Secret(_SEPARATOR.join(placed))
+        credential = open_credential(route.sealed, route.context, private)
+        placed, needles = plan.place(credential), _needles(credential)
+        kept = Secret(_SEPARATOR.join((*placed, *needles)))
         self._cache.keep(route.place, route.sealed.version, kept, now)
-        return placed
+        return placed, needles
 
-    def open_for(self, stream: PinnedStream, route: Route, now: float) -> Secret:
+    def open_for(self, stream: PinnedStream, route: Route, now: float) -> tuple[Secret, Needles]:
         """Open a route's credential for a stream that leads where the route says, to sign with it.
+
+        Returns:
+            The credential, and what must not stand in the answer.
 
         Raises:
             VaultClosed, CredentialClosed, TrustBroken: As `place_for`.
         """
         require_same_way(stream, route)
         found = self._cache.find(route.place, route.sealed.version, now)
-        if found is None:
-            private = self._private(route.tenant, route.sealed.key_id)
-            found = open_credential(route.sealed, route.context, private)
-            self._cache.keep(route.place, route.sealed.version, found, now)
-        return found
+        if found is not None:
+            text, *needles = found.reveal().split(_SEPARATOR)
+            return Secret(text), needles
+        private = self._private(route.tenant, route.sealed.key_id)
+        credential = open_credential(route.sealed, route.context, private)
+        needles = _needles(credential)
+        kept = Secret(_SEPARATOR.join((credential.reveal(), *needles)))
+        self._cache.keep(route.place, route.sealed.version, kept, now)
+        return credential, needles
 
     def forget(self) -> None:
         """Drop everything opened: the store has changed, perhaps by a revocation."""
@@ -101,6 +120,12 @@ class CallVault:
             key = verified_tenant_key(self._verifier, signed, tenant=tenant, key_id=key_id)
             private = self._privates[tenant, key_id] = keyring.tenant_private(key, wrapped)
         return private
+
+
+def _needles(credential: Secret) -> Needles:
+    values = decode_fields(credential).values()
+    found = needles_of(value.encode() for value in values)
+    return [needle for needle in found if _SEPARATOR not in needle]
 
 
 def require_same_way(stream: PinnedStream, route: Route) -> None:

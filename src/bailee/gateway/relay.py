@@ -19,6 +19,7 @@ from bailee.egress.resolve import Resolver
 from bailee.egress.tls import PinnedStream
 from bailee.errors import (
     AnswerLost,
+    AnswerMalformed,
     BaileeError,
     BodyTimeout,
     BodyTooLarge,
@@ -39,10 +40,11 @@ from bailee.gateway.heads import (
 )
 from bailee.gateway.inbound import BODY_WAITING_LIMIT, Inbound
 from bailee.gateway.nonces import NonceLeases
-from bailee.gateway.opening import CallVault, require_same_way
+from bailee.gateway.opening import CallVault, Needles, require_same_way
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.session import Session
-from bailee.gateway.verdict import HeldAnswer, judge, must_hold, verdict_lines
+from bailee.gateway.verdict import HeldAnswer, is_coded, judge, must_hold, verdict_lines
+from bailee.http.echo import EchoGuard, mask
 from bailee.http.framing import LAST_CHUNK, STATUS_LINES, AnswerBody, chunk, status_line
 from bailee.http.head import CHUNKED, Received
 from bailee.journal.entry import Outcome
@@ -112,6 +114,8 @@ class Call:
     _held: HeldAnswer | None = None
     _nonce = ""
     _gathered = b""
+    _needles: Needles = ()
+    _guard: EchoGuard | None = None
     _path_prefix = ""
 
     def __init__(
@@ -281,7 +285,7 @@ class Call:
 
     def _signed_message(self, stream: PinnedStream, signer: Signer) -> bytes:
         route, received = self.authorized.route, self.received
-        credential = self._line.vault.open_for(stream, route, self.started_at)
+        credential, self._needles = self._line.vault.open_for(stream, route, self.started_at)
         if signer.covers_body and self._inbound.pieces:
             self._gathered = b"".join(self._inbound.take_pieces())
         unsigned = unsigned_request(received, self.authorized, self._gathered)
@@ -303,15 +307,17 @@ class Call:
         if known is not None and known.sealed is not None:
             require_same_way(stream, route)
             if self.started_at - known.kept_at < KNOWN_HEAD_SECONDS:
-                head = vault.heads.open(known.sealed)
-                if head is not None:
+                kept = vault.heads.open(known.sealed)
+                if kept is not None:
+                    head, *self._needles = kept.split(b"\0")
                     self._dropped = known.dropped
                     return head
-        placed = vault.place_for(stream, route, plan, self.started_at)
+        placed, self._needles = vault.place_for(stream, route, plan, self.started_at)
         self._path_prefix = placed.path_prefix.decode("ascii")
         head, self._dropped = provider_head(self.received, self.authorized, placed)
         if known is not None and not placed.path_prefix:
-            known.sealed, known.kept_at = vault.heads.seal(head), self.started_at
+            known.sealed = vault.heads.seal(b"\0".join((head, *self._needles)))
+            known.kept_at = self.started_at
             known.dropped = self._dropped
         return head
 
@@ -396,6 +402,9 @@ class Call:
         """Pass a part of the answer on, in one write."""
         now = self._line.clock()
         self._deadline = now + self._line.call_seconds
+        if begun is not None and self.authorized.route.view.provider.echoes and is_coded(begun):
+            self._give_up(AnswerMalformed("an answer that may show the credential is compressed"))
+            return
         verdict: list[bytes] = []
         refusals = self.authorized.route.view.refusals
         if refusals is not None and (begun is not None or self._held is not None):
@@ -406,10 +415,12 @@ class Call:
             meaning = judge(refusals, begun, pieces if self._held is not None else [])
             verdict = verdict_lines(self.id, view, begun, meaning)
             self._held = None
+        self._received_bytes += sum(map(len, pieces))
+        if self._guard is not None or (end is None and self._needles):
+            pieces = self._guarded(pieces, last=end is not None)
         out = pieces
         if pieces:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self._received_bytes += len(body)
         if begun is not None:
             out = self._answer_head(begun, verdict)
             self._stage = _ANSWERING
@@ -420,9 +431,30 @@ class Call:
         if end is not None and self._chunks_out:
             out.append(LAST_CHUNK)
         if out:
-            self._line.outbox.write(self._session.transport, b"".join(out))
+            data = b"".join(out)
+            if begun is not None and self._needles:
+                data = self._masked(data)
+            self._line.outbox.write(self._session.transport, data)
         if end is not None:
             self._answer_done(end.reusable, now)
+
+    def _guarded(self, pieces: list[bytes], *, last: bool) -> list[bytes]:
+        """Take the credential out of a part of a body that comes in several."""
+        guard = self._guard
+        if guard is None:
+            guard = self._guard = EchoGuard(self._needles)
+        before = guard.masked
+        body = guard.feed(b"".join(pieces), last=last)
+        if guard.masked and not before:
+            _log.warning("the answer shows the credential: it was masked", call=self.id)
+        return [body] if body else []
+
+    def _masked(self, data: bytes) -> bytes:
+        """Take the credential out of a head, and of a whole answer."""
+        masked = mask(data, self._needles)
+        if masked is not data:
+            _log.warning("the answer shows the credential: it was masked", call=self.id)
+        return masked
 
     def _held_back(
         self, refusals: CompiledRefusals, begun: Begun | None, pieces: list[bytes], end: End | None

@@ -108,6 +108,8 @@ def make_view(provider: Provider, serial: int) -> ProviderView:
     placed = set(signer.headers)
     if token is not None and token.place is Place.HEADER:
         placed.add(token.name)
+    if provider.echoes:
+        placed.add("accept-encoding")
     return ProviderView(
         provider=provider,
         serial=serial,

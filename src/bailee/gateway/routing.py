@@ -29,7 +29,9 @@ from bailee.model import (
     ConnectionState,
     EgressId,
     EgressState,
+    Origin,
     PinSet,
+    Provider,
     ProviderId,
     SealContext,
     Signed,
@@ -183,7 +185,7 @@ class Routing:
             tenant=row.tenant,
             view=view,
             origin=origin,
-            after_target=f" HTTP/1.1\r\nHost: {origin.authority}\r\n".encode("ascii"),
+            after_target=_after_target(view.provider, origin),
             pins=pins,
             source=source,
             egress=egress,
@@ -242,6 +244,13 @@ class Routing:
                 "add it to bailee.toml, or send the call to a node that has it",
             )
         return source.bind, address.id
+
+
+def _after_target(provider: Provider, origin: Origin) -> bytes:
+    lines = f" HTTP/1.1\r\nHost: {origin.authority}\r\n"
+    if provider.echoes:
+        lines += "Accept-Encoding: identity\r\n"
+    return lines.encode("ascii")
 
 
 def _split_door(door: bytes) -> tuple[str, str | None]:

@@ -76,6 +76,12 @@ def judge(refusals: CompiledRefusals, begun: Begun, pieces: list[bytes]) -> Mean
     return Meaning.UNCLEAR if body is None else refusals.of_call(begun.status, body)
 
 
+def is_coded(begun: Begun) -> bool:
+    """Tell whether a body is compressed, so that nothing can be looked for in it."""
+    coding = _header(begun.head.lines, b"content-encoding").strip().lower()
+    return coding not in (b"", b"identity") and begun.body is not AnswerBody.NONE
+
+
 def verdict_lines(call: CallId, view: ProviderView, begun: Begun, meaning: Meaning) -> list[bytes]:
     """Write the header lines that tell the caller.
 

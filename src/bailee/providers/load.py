@@ -122,6 +122,7 @@ def _read_file(file: Table, faults: list[str], read_ca: Callable[[str], str]) ->
         _read_rules(file, "multiplexed") if "multiplexed" in file else STANDARD_MULTIPLEXED
     )
     faults += check.rule_faults("deny", deny) + check.rule_faults("multiplexed", multiplexed)
+    echoes = file.flag("echoes")
     meanings = read_meanings(file)
     faults += meaning_faults(meanings, origins, deny, multiplexed)
     for evidence in file.tables("evidence"):
@@ -131,7 +132,7 @@ def _read_file(file: Table, faults: list[str], read_ca: Callable[[str], str]) ->
         return None
     return Provider(
         ProviderId(id), name, category, headers, origins, auth, caller_token, dummy_secret,
-        deny, multiplexed, *meanings,
+        deny, multiplexed, *meanings, echoes,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bailee.cli.quickstart_call import Called, excerpt
+from bailee.cli.quickstart_call import Called, excerpt, wait_seconds
 from bailee.cli.quickstart_caller import covers, rules_for
 from bailee.cli.quickstart_pins import needed_origins
 from bailee.cli.quickstart_run import parse_call
@@ -114,3 +114,18 @@ def test_answer_that_repeats_the_key_is_not_shown(body: bytes, shown: str | None
 def test_answer_is_not_shown_when_the_key_is_not_known() -> None:
     """A key of an earlier run could stand in it."""
     assert excerpt(b"{}", None) is None
+
+
+@pytest.mark.parametrize(
+    ("connection", "changed_at", "seconds"),
+    [
+        ("sealed", 100.0, 0.0),
+        ("rotated", 100.0, 0.75),
+        ("reused", 99.5, 0.25),
+        ("reused", 90.0, 0.0),
+        ("reused", 0.0, 0.0),
+    ],
+)
+def test_changes_get_a_second(connection: str, changed_at: float, seconds: float) -> None:
+    """A gateway may go by what it knew for a second; what is new it did not know."""
+    assert wait_seconds(connection, changed_at, 100.25) == seconds
