@@ -18,7 +18,7 @@ from demo_run import Told, environment, leftovers, tell
 CHECKS = {
     "key": ["key-allowlisted"],
     "custody": ["provider-approved", "pinned", "wrong-pin", "sealed"],
-    "call": ["served", "source", "key-placed"],
+    "call": ["served", "source", "key-placed", "key-masked"],
     "thief": ["thief-refused", "address-decides"],
     "lock": ["lock-enforced", "lock-open", "exposure"],
     "fake": ["believed", "fake-nothing", "appended-nothing", "genuine-again"],

@@ -59,6 +59,8 @@ class Play:
     api: subprocess.Popen[bytes]
     server: subprocess.Popen[bytes]
     api_key: str = ""
+    key_id: str = ""
+    """What the API calls this key."""
     past_keys: list[str] = field(default_factory=list)
     """Keys that the user had before, and those of others."""
     connection: str = ""
@@ -83,7 +85,7 @@ class Play:
         made = self._make_key("ann", [EGRESS])
         if self.api_key:
             self.past_keys.append(self.api_key)
-        self.api_key = str(made["api_key"])
+        self.api_key, self.key_id = str(made["api_key"]), str(made["id"])
         return made
 
     def make_open_key(self) -> str:

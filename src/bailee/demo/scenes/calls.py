@@ -26,13 +26,20 @@ def call(play: Play) -> Iterator[Check]:
         peer == EGRESS,
         {"peer": peer, **seen(echo)},
     )
-    sent = [text for name, text in echo.json.get("headers", []) if name == "authorization"]
-    placed, token_gone = sent == [f"Bearer {play.api_key}"], play.token not in echo.body.decode()
+    placed, token_gone = echo.json.get("key") == play.key_id, play.token not in echo.body.decode()
     yield Check(
         "key-placed",
         "the API got the user's key, and not the application's token",
         echo.status == 200 and placed and token_gone,
         {"key_placed": placed, "token_gone": token_gone},
+    )
+    shown = [text for name, text in echo.json.get("headers", []) if name == "authorization"]
+    masked = shown == [f"Bearer {'*' * len(play.api_key)}"]
+    yield Check(
+        "key-masked",
+        "the API repeats the key in its answer: the application sees asterisks",
+        masked and play.api_key not in echo.body.decode(),
+        {"masked": masked},
     )
 
 
