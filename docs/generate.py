@@ -35,9 +35,10 @@ The gateway and the admin API answer errors as RFC 9457 documents (`application/
 these members: `type` (`urn:bailee:error:CODE`), `title`, `status`, `code`, `detail`, `hint`,
 `fault` (who can mend it), `reached` (what of the call had reached the provider: `nothing` or
 `maybe`), `retryable` (whether the same request may succeed later), `call` (its id, once a head
-was read). A 401 says no more than that a token is required. The header `Bailee-Error` has the code:
-an answer without it came from the provider. The command line prints the same errors as
-`bailee: error: ...` and `hint: ...`, and exits with 1.
+was read). Some say more: `first_call` of `once-used`; `method`, `path` and `sent_at` (Unix seconds)
+of a write that may have reached the provider. A 401 says no more than that a token is required. The
+header `Bailee-Error` has the code: an answer without it came from the provider. The command line
+prints the same errors as `bailee: error: ...` and `hint: ...`, and exits with 1.
 
 | code | status | fault | reached | retryable |
 |---|---|---|---|---|
@@ -85,6 +86,8 @@ interrupted.
 | `BAILEE_TENANT` | whose things, for operators and auditors, as `--tenant` |
 | `BAILEE_AUTHORITY` | the authority's public half, where there is no config |
 | `BAILEE_CALLS_URL` | where the gateway is, for `call`, `status` and `healthcheck` |
+| `BAILEE_CALLS_CA` | the gateway's CA (PEM); else the pin of `--config`'s, else system roots |
+| `BAILEE_CALLS_CERTIFICATE`, `BAILEE_CALLS_KEY` | files of the caller's own certificate |
 | `BAILEE_CALLER_TOKEN` | the caller's token, for `call` |
 
 Adding a tenant, approving a provider or a pin, retiring a pin, publishing and retiring an egress

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from bailee.egress.resolve import Resolver
 from bailee.egress.tls import PinnedStream
 from bailee.gateway.listener import Listener
 from bailee.gateway.nonces import NonceLeases
+from bailee.gateway.once import OnceKeys
 from bailee.gateway.opening import CallVault
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
@@ -21,6 +23,7 @@ from bailee.gateway.relay import Line
 from bailee.gateway.route import DialSource
 from bailee.gateway.routing import Routing
 from bailee.gateway.snapshot import Snapshot
+from bailee.http.calls_domain import CallsDomain
 from bailee.journal.writer import Journal
 from bailee.store.lookup import CallLookup
 from bailee.vault.keyring import Keyring
@@ -47,11 +50,13 @@ async def run_gate(
     closed: bool = False,
     source: str = SOURCE,
     call_seconds: float = 10.0,
-    signed_body_bytes: int = 1 << 20,
+    held_body_bytes: int = 1 << 20,
     connect_seconds: float = 5.0,
     head_seconds: float = 5.0,
     connections: int = 1000,
     stale_seconds: float = 0.0,
+    calls_domain: str | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Gate]:
     """Serve calls from a house's database until the block ends."""
     loop = asyncio.get_running_loop()
@@ -64,6 +69,7 @@ async def run_gate(
     resolver = Resolver()
     pool: Pool[PinnedStream] = Pool()
     nonces = NonceLeases(house.store, time.time)
+    once = OnceKeys(house.store, time.time)
     async with asyncio.TaskGroup() as tasks:
         line = Line(
             vault=CallVault(None if closed else keyring or house.keyring, lookup, house.verifier),
@@ -76,12 +82,16 @@ async def run_gate(
             clock=loop.time,
             call_seconds=call_seconds,
             connect_seconds=connect_seconds,
-            signed_body_bytes=signed_body_bytes,
+            held_body_bytes=held_body_bytes,
             nonces=nonces,
+            once=once,
+            scheme="http" if tls is None else "https",
         )
-        listener = Listener(Pipeline(snapshot, line), snapshot, line, connections, head_seconds)
+        domain = CallsDomain(calls_domain) if calls_domain else None
+        pipeline = Pipeline(snapshot, line, domain)
+        listener = Listener(pipeline, snapshot, line, connections, head_seconds)
         snapshot.refresh()
-        await listener.open(listening)
+        await listener.open(listening, tls)
         ticking = tasks.create_task(listener.tick_forever())
         storing = tasks.create_task(store_heads_forever(journal))
         try:
@@ -92,6 +102,7 @@ async def run_gate(
             storing.cancel()
     resolver.close()
     nonces.close()
+    once.close()
     journal.close()
     lookup.close()
 

@@ -54,8 +54,18 @@ class JournalSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What our own TLS is made of; all paths are absolute. With `client_ca` callers need a
+    certificate too."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """The door for calls. `connections` is counted for each worker."""
+    """The door for calls. `connections` is counted for each worker; without `tls` it is plain."""
 
     listen: Listen
     workers: int
@@ -64,7 +74,11 @@ class GatewaySettings:
     connections: int
     call_seconds: float
     connect_seconds: float
-    signed_body_bytes: int
+    held_body_bytes: int
+    calls_domain: str = ""
+    """Under it host names name doors; empty: only paths do."""
+    once_days: int = 30
+    tls: TlsFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +269,7 @@ def _entries(
 def _contradictions(plain: dict[str, Any], egress: tuple[EgressEntry, ...]) -> Iterator[str]:
     """Faults of values that are each right alone."""
     yield from _plain_doors(plain)
+    yield from _half_tls(plain)
     doors = ("gateway.listen", "public.listen", "admin.listen")
     for place, door in enumerate(doors):
         for other in doors[place + 1 :]:
@@ -268,16 +283,24 @@ def _contradictions(plain: dict[str, Any], egress: tuple[EgressEntry, ...]) -> I
 
 def _plain_doors(plain: dict[str, Any]) -> Iterator[str]:
     """Doors that would show tokens to the network."""
-    for door, switch, what in (
-        ("gateway.listen", "gateway.danger_plain_calls", "calls over plain HTTP"),
-        ("admin.listen", "admin.danger_plain_admin", "requests over plain HTTP"),
-    ):
+    calls = ("gateway.listen", "gateway.danger_plain_calls", "calls over plain HTTP")
+    admin = ("admin.listen", "admin.danger_plain_admin", "requests over plain HTTP")
+    for door, switch, what in (admin,) if plain["gateway.tls_certificate"] else (calls, admin):
         host, _ = plain[door]
         if not ipaddress.ip_address(host).is_loopback and not plain[switch]:
+            own = "set gateway.tls_certificate and tls_key, " if door == "gateway.listen" else ""
             yield (
                 f"{door} is not a loopback address: {what} would show tokens to the network; "
-                f"put a TLS proxy on this machine, or set {switch} = true"
+                f"{own}put a TLS proxy on this machine, or set {switch} = true"
             )
+
+
+def _half_tls(plain: dict[str, Any]) -> Iterator[str]:
+    certificate, key = plain["gateway.tls_certificate"], plain["gateway.tls_key"]
+    if bool(certificate) != bool(key):
+        yield "gateway needs both tls_certificate and tls_key, or none of them"
+    elif plain["gateway.tls_client_ca"] and not certificate:
+        yield "gateway.tls_client_ca needs tls_certificate and tls_key"
 
 
 def _entry_contradictions(
@@ -315,6 +338,12 @@ def _path(base: Path, given: str) -> Path | None:
     return Path(os.path.abspath(base / given)) if given else None
 
 
+def _tls(base: Path, plain: dict[str, Any]) -> TlsFiles | None:
+    names = ("tls_certificate", "tls_key", "tls_client_ca")
+    certificate, key, client_ca = (_path(base, plain[f"gateway.{name}"]) for name in names)
+    return TlsFiles(certificate, key, client_ca) if certificate and key else None
+
+
 def _settings(
     path: Path,
     plain: dict[str, Any],
@@ -324,7 +353,8 @@ def _settings(
     base = path.parent
 
     def section(name: str) -> dict[str, Any]:
-        return {key.name: plain[key.title] for key in KEYS if key.section == name}
+        keys = [key for key in KEYS if key.section == name and not key.name.startswith("tls_")]
+        return {key.name: plain[key.title] for key in keys}
 
     database = os.path.abspath(base / plain["store.url"].removeprefix("sqlite:///"))
     address = format_listen(plain["public.listen"])
@@ -342,7 +372,8 @@ def _settings(
         ),
         gateway=GatewaySettings(
             **section("gateway")
-            | {"workers": plain["gateway.workers"] or len(os.sched_getaffinity(0))}
+            | {"workers": plain["gateway.workers"] or len(os.sched_getaffinity(0))},
+            tls=_tls(base, plain),
         ),
         public=PublicSettings(
             **section("public") | {"base_url": plain["public.base_url"] or f"http://{address}"}

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 Listen = tuple[str, int]
 """An IP address, without brackets, and a port."""
 Rule = Callable[[object], object]
+_DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
 class Required:
@@ -138,6 +139,16 @@ def base_url(given: object) -> str:
     return text(given).rstrip("/")
 
 
+def calls_domain(given: object) -> str:
+    """A DNS name in lower case, without port and final dot, at most 200 characters; or empty."""
+    name = text(given)
+    labels = name.split(".")
+    valid = all(_DNS_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+    if name and (not valid or len(name) > 200):
+        raise ValueError("must be a DNS name in lower case, without port and final dot")
+    return name
+
+
 def user(given: object) -> str:
     """The name or number of a user or group; empty for none. Never root."""
     name = str(given) if isinstance(given, int) and not isinstance(given, bool) else text(given)
@@ -221,6 +232,14 @@ KEYS = (
         "address and port for calls"),
     Key("gateway", "workers", whole(1, 256), None,
         "how many processes carry calls; by default one a core"),
+    Key("gateway", "tls_certificate", text, "",
+        "a file of certificates in PEM, the server's own first: calls come over TLS 1.3, and no "
+        "more over plain HTTP"),
+    Key("gateway", "tls_key", text, "",
+        "the private key of `tls_certificate`, in PEM, a file of mode 0600"),
+    Key("gateway", "tls_client_ca", text, "",
+        "a file of CAs in PEM: callers must show a certificate that one of them issued, beside "
+        "their token"),
     Key("gateway", "danger_plain_calls", switch, False,
         "take calls over plain HTTP from other machines: whoever is on the way reads the tokens"),
     Key("gateway", "head_seconds", seconds(0.1, 60), 5.0,
@@ -231,8 +250,14 @@ KEYS = (
         "how long a call may stand still, waiting for the provider or for the client"),
     Key("gateway", "connect_seconds", seconds(0.1, 60), 5.0,
         "deadline for a new connection to a provider, TLS included"),
-    Key("gateway", "signed_body_bytes", whole(1, 1 << 30), 1 << 20,
-        "the largest body that is held until it is whole, where the provider's scheme signs it"),
+    Key("gateway", "held_body_bytes", whole(1, 1 << 30), 1 << 20,
+        "the largest body that is held until it is whole: where the provider's scheme signs it, or "
+        "a grant says what must stand in it"),
+    Key("gateway", "once_days", whole(1, 3650), 30,
+        "for how many days at least a key of `Bailee-Once` can't be used again"),
+    Key("gateway", "calls_domain", calls_domain, "",
+        "a domain under which calls may name their connection by the host, "
+        "`{connection}[--{origin}].<calls_domain>`; empty: by the path alone"),
     Key("public", "listen", listen, "127.0.0.1:8701",
         "address and port of the public pages"),
     Key("public", "base_url", base_url, None,

@@ -5,7 +5,9 @@ provider, and whether sending the call again may help. `http/problem.py` turns t
 documents; `docs/errors.md` is generated from the docstrings here.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -43,6 +45,8 @@ class BaileeError(Exception):
     reached: Reached = Reached.NOTHING
     """What is so for this kind of error; an instance says more where more is known."""
     retryable: ClassVar[bool] = False
+    members: Mapping[str, str | float] = MappingProxyType({})
+    """What else the problem document says of an instance, for programs to read."""
 
     def __init__(self, detail: str = "", hint: str = "") -> None:
         self.detail = detail or self.title
@@ -161,11 +165,23 @@ class LockRequired(BaileeError):
     title = "the allowlist of the key is not proven"
 
 
+class OnceUsed(BaileeError):
+    """The key in `Bailee-Once` was given to an earlier call of this caller, which is named. Nothing
+    of this one was sent, whatever its method, path and body."""
+
+    code, status, fault = "once-used", 409, Fault.CALLER
+    title = "the key of this call was used before"
+
+    def __init__(self, first: str = "", hint: str = "") -> None:
+        super().__init__(f"the key was used by the call {first}" if first else "", hint)
+        self.members = {"first_call": first} if first else {}
+
+
 class Denied(BaileeError):
-    """The grant, or a rule of the provider, does not allow this method and path."""
+    """The grant, or a rule of the provider, does not allow this method, path or body."""
 
     code, status, fault = "denied", 403, Fault.CALLER
-    title = "this method and path are not allowed"
+    title = "this method, path or body is not allowed"
 
 
 # --- what the operator must mend -----------------------------------------------------------------
@@ -411,7 +427,8 @@ class ConfigInvalid(BaileeError):
 
 
 class StartRefused(BaileeError):
-    """A process refuses to start: port or directory in use, or a user that can't read the code."""
+    """A process refuses to start: port or directory in use, a user that can't read the code, or a
+    certificate or key that can't be used."""
 
     code, status, fault = "start-refused", 500, Fault.OPERATOR
     title = "the process can't start"

@@ -84,6 +84,40 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class BodyCondition:
+    """What must stand at one place of a JSON body: one of some values."""
+
+    path: tuple[str, ...]
+    """The names of the members that lead there."""
+    values: tuple[str, ...]
+    """Strings, numbers, booleans and null in their one JSON spelling, in ASCII."""
+
+    @property
+    def selector(self) -> str:
+        """The place as a rule names it."""
+        return "$." + ".".join(self.path)
+
+    def __str__(self) -> str:
+        if len(self.values) == 1:
+            return f"{self.selector} = {self.values[0]}"
+        return f"{self.selector} in [{', '.join(self.values)}]"
+
+
+Bodies = tuple[tuple[BodyCondition, ...], ...]
+"""What a body must be: all the conditions of one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRule(Rule):
+    """A grant's rule that also says what must stand in the body. No provider has one."""
+
+    body: tuple[BodyCondition, ...]
+
+    def __str__(self) -> str:
+        return f"{Rule.__str__(self)} body {' and '.join(map(str, self.body))}"
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceScheme:
     """An auth scheme that only places what the user gave."""
 
@@ -570,6 +604,9 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Allow:
     """The rules let the request through."""
+
+    bodies: Bodies = ()
+    """If there are any: only if its body is one of these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bailee.config import DecoyEntry, EgressEntry, load
+from bailee.config import DecoyEntry, EgressEntry, TlsFiles, load
 from bailee.config_keys import DECOY_KEYS, EGRESS_KEYS, KEYS
 from bailee.errors import ConfigInvalid
 
@@ -42,6 +42,7 @@ def test_load_when_all_but_the_authority_is_absent(tmp_path: Path) -> None:
     assert settings.gateway.listen == ("127.0.0.1", 8700)
     assert settings.gateway.workers == len(os.sched_getaffinity(0))
     assert not settings.gateway.danger_plain_calls
+    assert settings.gateway.tls is None
     assert settings.dangers == ()
     assert settings.public.base_url == "http://127.0.0.1:8701"
     assert settings.admin.listen == ("127.0.0.1", 8702)
@@ -115,6 +116,17 @@ def test_load_when_everything_is_set(tmp_path: Path) -> None:
         EgressEntry("a", "127.0.0.2", "127.0.0.2"),
         EgressEntry("b", "10.0.0.1", "203.0.113.7"),
     )
+
+
+def test_load_when_calls_come_over_tls(tmp_path: Path) -> None:
+    """Paths are relative to the file; off loopback no danger has to be switched on."""
+    text = MINIMAL + '[gateway]\nlisten = "[::]:443"\ntls_certificate = "tls/a.pem"\n'
+    settings = load(written(tmp_path, text + 'tls_key = "/etc/a.key"\n'), {})
+    assert settings.gateway.tls == TlsFiles(tmp_path / "tls/a.pem", Path("/etc/a.key"))
+    assert settings.dangers == ()
+    settings = load(settings.path, {"BAILEE_GATEWAY__TLS_CLIENT_CA": "callers.pem"})
+    assert settings.gateway.tls is not None
+    assert settings.gateway.tls.client_ca == tmp_path / "callers.pem"
 
 
 def test_load_when_the_environment_says_otherwise(tmp_path: Path) -> None:
@@ -199,6 +211,22 @@ REFUSED = {
     "no workers": ("[gateway]\nworkers = 0", "gateway.workers must be"),
     "true workers": ("[gateway]\nworkers = true", "gateway.workers must be"),
     "a danger by a number": ("[gateway]\ndanger_plain_calls = 1", "danger_plain_calls must be"),
+    "a certificate without a key": (
+        '[gateway]\ntls_certificate = "a.pem"',
+        "needs both tls_certificate and tls_key",
+    ),
+    "a key without a certificate": (
+        '[gateway]\ntls_key = "a.key"',
+        "needs both tls_certificate and tls_key",
+    ),
+    "a CA of callers alone": (
+        '[gateway]\ntls_client_ca = "ca.pem"',
+        "tls_client_ca needs tls_certificate",
+    ),
+    "a key and no certificate off loopback": (
+        '[gateway]\nlisten = "0.0.0.0:80"\ntls_key = "a.key"',
+        "is not a loopback address",
+    ),
     "plain calls off loopback": ('[gateway]\nlisten = "0.0.0.0:80"', "is not a loopback address"),
     "plain admin off loopback": ('[admin]\nlisten = "[::]:82"', "set admin.danger_plain_admin"),
     "one port twice": ('[admin]\nlisten = "127.0.0.1:8701"', "public.listen and admin.listen"),

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import ssl
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
 from bailee.gateway.listener import Listener
 from bailee.gateway.nonces import NonceLeases
+from bailee.gateway.once import OnceKeys
 from bailee.gateway.opening import CallVault
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
@@ -24,6 +26,7 @@ from bailee.gateway.relay import Line
 from bailee.gateway.route import DialSource
 from bailee.gateway.routing import Routing
 from bailee.gateway.snapshot import Snapshot
+from bailee.http.calls_domain import CallsDomain
 from bailee.journal.writer import Journal
 from bailee.store.engine import Store
 from bailee.store.lookup import CallLookup
@@ -35,6 +38,7 @@ from bailee.supervise.inheritance import (
     listening_socket,
 )
 from bailee.supervise.logs import configure_logs
+from bailee.tls.context import load_tls
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.keyring import Keyring
 
@@ -51,6 +55,8 @@ class _Ground:
     lookup: CallLookup
     journal: Journal
     nonces: NonceLeases
+    once: OnceKeys
+    tls: ssl.SSLContext | None
 
 
 async def serve(ground: _Ground, given: Inherited) -> None:
@@ -73,11 +79,14 @@ async def serve(ground: _Ground, given: Inherited) -> None:
             clock=loop.time,
             call_seconds=settings.gateway.call_seconds,
             connect_seconds=settings.gateway.connect_seconds,
-            signed_body_bytes=settings.gateway.signed_body_bytes,
+            held_body_bytes=settings.gateway.held_body_bytes,
             nonces=ground.nonces,
+            once=ground.once,
+            scheme="http" if ground.tls is None else "https",
         )
+        domain = settings.gateway.calls_domain
         listener = Listener(
-            Pipeline(snapshot, line),
+            Pipeline(snapshot, line, CallsDomain(domain) if domain else None),
             snapshot,
             line,
             settings.gateway.connections,
@@ -86,7 +95,7 @@ async def serve(ground: _Ground, given: Inherited) -> None:
         if given.listen_fd is None:
             raise SystemExit("bailee: error: the gateway was given no listening socket")
         snapshot.refresh()
-        await listener.open(listening_socket(given.listen_fd))
+        await listener.open(listening_socket(given.listen_fd), ground.tls)
         asked = tasks.create_task(control.drained_asked())
         ticking = tasks.create_task(listener.tick_forever())
         storing = tasks.create_task(store_heads_forever(ground.journal))
@@ -118,6 +127,8 @@ def main(arguments: list[str]) -> None:
         lookup=CallLookup(settings.store.path),
         journal=journal,
         nonces=NonceLeases(store, time.time),
+        once=OnceKeys(store, time.time),
+        tls=None if settings.gateway.tls is None else load_tls(settings.gateway.tls).context,
     )
     # What stands now lives as long as the worker: the collector need not look at it again.
     gc.freeze()
@@ -126,6 +137,7 @@ def main(arguments: list[str]) -> None:
         uvloop.run(serve(ground, given))
     finally:
         ground.nonces.close()
+        ground.once.close()
         journal.close()
         ground.lookup.close()
         store.close()

@@ -76,7 +76,7 @@ async def run(
         storing = tasks.create_task(store_heads_forever(journal))
         tasks.create_task(checkpoints.run(settings.keeper.checkpoint_seconds, draining))
         tasks.create_task(feed.run(draining))
-        tasks.create_task(Purging(store, time.time).run(draining))
+        tasks.create_task(Purging(store, time.time, settings.gateway.once_days).run(draining))
         if settings.journal.keep_days:
             tasks.create_task(_retention(settings, store, access, journal).run(draining))
         working = tasks.create_task(loop.run(draining))

@@ -67,7 +67,7 @@ def quickstart(
     """
     from bailee.cli.quickstart_run import Wishes, parse_call
     from bailee.policy.pin import parse_pin
-    from bailee.policy.rules import parse_rule
+    from bailee.policy.rules import parse_grant_rule
 
     for text in (*approve, *backup):
         parse_pin(text)
@@ -77,7 +77,7 @@ def quickstart(
         source=source,
         subject=subject,
         caller=caller,
-        allow=tuple(map(parse_rule, allow)),
+        allow=tuple(map(parse_grant_rule, allow)),
         call=None if call is None else parse_call(call),
         egress=egress,
         approve=approve,

@@ -1,13 +1,16 @@
 """`bailee status` and `bailee healthcheck`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bailee.cli.output import Form, output_option, say, show_row
 from bailee.cli.surroundings import Surroundings, config_option, tenant_option
-from bailee.cli.wire import Place, Unreachable, ask
+from bailee.cli.wire import Place, Unreachable, ask, shown_certificate
+
+if TYPE_CHECKING:
+    from bailee.tls.certificate import Certificate
 
 HEALTH_SECONDS = 5.0
 
@@ -17,10 +20,17 @@ HEALTH_SECONDS = 5.0
 @tenant_option
 @output_option
 def status(config: Path | None, form: Form) -> None:
-    """Show what there is, and which roles answer."""
+    """Show what there is, and which roles answer.
+
+    Where calls come over TLS, also the pin of the certificate that callers are shown, and its end.
+    """
     surroundings = Surroundings.read(config)
     answer = surroundings.admin().read("/v1/status")
-    row: dict[str, Any] = {"roles": _roles(surroundings), **answer}
+    gateway, certificate = _look_at_gateway(surroundings)
+    row: dict[str, Any] = {"roles": _roles(surroundings, gateway)}
+    if certificate is not None:
+        row |= {"calls_pin": certificate.pin_text, "certificate_ends_at": certificate.ends}
+    row |= answer
     shown = dict(row)
     if form == "table" and isinstance(answer.get("egress"), list):
         shown["egress"] = [_egress(each) for each in answer["egress"]]
@@ -38,7 +48,7 @@ def healthcheck(config: Path | None, form: Form) -> int:
         admin = "ready" if ready.status == 200 else f"not ready ({ready.status})"
     except Unreachable as error:
         admin = f"unreachable: {error}"
-    gateway = "answers" if _answers(surroundings.calls_place) else "unreachable"
+    gateway, _ = _look_at_gateway(surroundings)
     show_row(form, {"admin": admin, "gateway": gateway}, ("admin", "gateway"))
     healthy = admin == "ready" and gateway == "answers"
     if not healthy:
@@ -46,17 +56,34 @@ def healthcheck(config: Path | None, form: Form) -> int:
     return 0 if healthy else 1
 
 
-def _roles(surroundings: Surroundings) -> dict[str, str]:
-    places = {"gateway": surroundings.calls_place, "admin": surroundings.admin_place}
+def _roles(surroundings: Surroundings, gateway: str) -> dict[str, str]:
+    roles = {"gateway": gateway, "admin": _answers(surroundings.admin_place)}
     if surroundings.settings is not None:
-        places["public"] = Place("http", *surroundings.settings.public.listen)
-    return {role: "answers" if _answers(place) else "unreachable" for role, place in places.items()}
+        roles["public"] = _answers(Place("http", *surroundings.settings.public.listen))
+    return roles
 
 
-def _answers(place: Place) -> bool:
+def _look_at_gateway(surroundings: Surroundings) -> tuple[str, "Certificate | None"]:
+    """Whether it answers, over TLS by a handshake; and the certificate that it shows.
+
+    While it does not answer, that is the one of the configuration.
+    """
+    place = surroundings.calls_place
+    if place.scheme == "http":
+        return _answers(place), None
+    from bailee.tls.certificate import describe_der, read_leaf
+
+    try:
+        return "answers", describe_der(shown_certificate(place, HEALTH_SECONDS))
+    except (Unreachable, ValueError) as error:
+        own = None if surroundings.settings is None else surroundings.settings.gateway.tls
+        return f"unreachable: {error}", None if own is None else read_leaf(own.certificate)
+
+
+def _answers(place: Place) -> str:
     from bailee.operate.running import answers
 
-    return answers((place.host, place.port))
+    return "answers" if answers((place.host, place.port)) else "unreachable"
 
 
 def _egress(each: Any) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +10,7 @@ import click
 
 from bailee.cli.admin_api import AdminApi
 from bailee.cli.output import warn
+from bailee.cli.trust import read_trust
 from bailee.cli.wire import Place, parse_place
 from bailee.config import Settings, load
 from bailee.errors import BadInput, ConfigInvalid, TrustBroken
@@ -81,12 +82,17 @@ class Surroundings:
 
     @property
     def calls_place(self) -> Place:
-        """Where the gateway is: BAILEE_CALLS_URL, else the config's, else the default."""
+        """Where the gateway is: BAILEE_CALLS_URL, else the config's, else the default.
+
+        Over TLS it is judged by BAILEE_CALLS_CA, else by its own certificate, that of the config.
+        """
+        own = None if self.settings is None else self.settings.gateway.tls
+        place = DEFAULT_CALLS
         if url := os.environ.get("BAILEE_CALLS_URL"):
-            return parse_place(url, "BAILEE_CALLS_URL")
-        if self.settings is not None:
-            return Place("http", *self.settings.gateway.listen)
-        return DEFAULT_CALLS
+            place = parse_place(url, "BAILEE_CALLS_URL")
+        elif self.settings is not None:
+            place = Place("http" if own is None else "https", *self.settings.gateway.listen)
+        return replace(place, trust=read_trust(own)) if place.scheme == "https" else place
 
     def admin(self) -> AdminApi:
         """Make the admin API's client with the operator's token.

@@ -2,10 +2,12 @@
 
 import http.client
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from bailee.cli.trust import OtherKey, Trust, presented, secure_connection
 from bailee.errors import BadInput
 
 SECONDS = 15.0
@@ -18,12 +20,13 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server listens."""
+    """Where a server listens, and over https how it is judged."""
 
     scheme: str
     host: str
     port: int
     prefix: str = ""
+    trust: Trust = field(default_factory=Trust)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -85,7 +88,7 @@ def ask(
         BadInput: The target or a header holds what can't be sent.
     """
     connection = _connection(place, seconds)
-    try:
+    with _told(connection, seconds):
         connection.request(method, place.prefix + target, body, {**headers, "Connection": "close"})
         answer = connection.getresponse()
         content = answer.read(ANSWER_LIMIT + 1)
@@ -94,10 +97,35 @@ def ask(
         if answer.length:  # http.client does not miss what a limited read did not get
             raise Unreachable("the answer was cut short")
         return Answer(answer.status, tuple(answer.getheaders()), content)
+
+
+def shown_certificate(place: Place, seconds: float = SECONDS) -> bytes:
+    """Shake hands with an https server, send nothing, and return its own certificate, DER.
+
+    Raises:
+        Unreachable: It can't be connected to, or is not the one that it must be.
+    """
+    connection = _connection(place, seconds)
+    assert isinstance(connection, http.client.HTTPSConnection)
+    with _told(connection, seconds):
+        connection.connect()
+        return presented(connection)
+
+
+@contextmanager
+def _told(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
+    """Close a connection at the end, and tell what went wrong as `ask` says."""
+    try:
+        yield
     except TimeoutError:
         raise Unreachable(f"no answer within {seconds:g} seconds") from None
+    except OtherKey:
+        raise Unreachable(
+            "it has another key than the certificate of the configuration: reload it if that is "
+            "new, else something else listens there"
+        ) from None
     except ssl.SSLError as error:
-        raise Unreachable(f"TLS failed: {error.reason or 'no reason given'}".lower()) from None
+        raise Unreachable(_tls_reason(error)) from None
     except OSError as error:
         raise Unreachable((error.strerror or str(error)).lower()) from None
     except http.client.InvalidURL:
@@ -110,9 +138,15 @@ def ask(
         connection.close()
 
 
+def _tls_reason(error: ssl.SSLError) -> str:
+    reason = (error.reason or "no reason given").lower()
+    if "certificate_required" in reason:
+        return "it wants a certificate: set BAILEE_CALLS_CERTIFICATE and BAILEE_CALLS_KEY"
+    verified = getattr(error, "verify_message", "")
+    return f"TLS failed: {reason.replace('_', ' ')}{f' ({verified})' if verified else ''}"
+
+
 def _connection(place: Place, seconds: float) -> http.client.HTTPConnection:
     if place.scheme == "https":
-        return http.client.HTTPSConnection(
-            place.host, place.port, timeout=seconds, context=ssl.create_default_context()
-        )
+        return secure_connection(place.host, place.port, place.trust, seconds)
     return http.client.HTTPConnection(place.host, place.port, timeout=seconds)

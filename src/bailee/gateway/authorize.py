@@ -20,11 +20,13 @@ from bailee.errors import (
     Unauthenticated,
 )
 from bailee.gateway.authenticate import Authenticated, authenticate
+from bailee.gateway.bodies import require_judgeable
 from bailee.gateway.route import Access, Route
 from bailee.gateway.snapshot import Snapshot
+from bailee.http.calls_domain import CallsDomain
 from bailee.http.head import Received
 from bailee.journal.entry import Intent, IntentForm
-from bailee.model import CallId, Deny
+from bailee.model import Bodies, CallId, Deny
 from bailee.policy.rules import authorize as decide
 from bailee.policy.rules import canonical_path
 from bailee.policy.token import admits_method
@@ -43,6 +45,14 @@ class Authorized(msgspec.Struct, frozen=True):
     """When the token or the first of the grants expires, Unix seconds."""
     intent: IntentForm
     """What the journal will say of each such call before it leaves."""
+    door: bytes
+    """What was asked for: `{connection}` or `{connection}.{origin}`."""
+    by_host: bool
+    """Whether the host named the door, so that the whole path was the provider's."""
+    bodies: Bodies
+    """If there are any, a call may leave only if its body is one of these; see `allowed_by`."""
+    must_gather: bool
+    """Whether the whole body has to be there before anything leaves: it is judged, or signed."""
 
 
 class KnownHead(msgspec.Struct):
@@ -90,14 +100,22 @@ def recall(data: bytes, last: KnownHead | None, snapshot: Snapshot, now: float) 
 def remember(data: bytes, received: Received, authorized: Authorized, snapshot: Snapshot) -> None:
     """Remember what was made of a head that came whole, alone and without a body.
 
-    The head for the provider is sealed and kept when the same bytes come again: most do not.
+    The head for the provider is sealed and kept when the same bytes come again: most do not. Those
+    with `Bailee-Once` are never sent twice.
     """
-    if len(data) <= KNOWN_HEAD_BYTES and not authorized.authenticated.bound_to_peer:
+    bound = authorized.authenticated.bound_to_peer or received.once is not None
+    if len(data) <= KNOWN_HEAD_BYTES and not bound:
         known = KnownHead(received, authorized, snapshot.reading, ())
         snapshot.heads[sha256(data).digest()] = known
 
 
-def admit(received: Received, snapshot: Snapshot, peer: str, now: float) -> Authorized:
+def admit(
+    received: Received,
+    snapshot: Snapshot,
+    peer: str,
+    now: float,
+    calls_domain: CallsDomain | None = None,
+) -> Authorized:
     """Authenticate and authorise a request.
 
     Args:
@@ -105,18 +123,27 @@ def admit(received: Received, snapshot: Snapshot, peer: str, now: float) -> Auth
         snapshot: What the store says.
         peer: The address of the client's socket.
         now: Unix seconds.
+        calls_domain: Under it the host names the door; elsewhere the path does.
 
     Raises:
         BaileeError: See `authenticate` and `authorize`.
     """
     key = _decision_key(received)
+    named: bytes | None = None
+    if calls_domain is not None:
+        named = calls_domain.door_of(received.host)
+        if named is not None:
+            key = named, key
     known = snapshot.decisions.get(key)
     if isinstance(known, Authorized) and now < known.valid_until:
         authorized = known
     else:
-        door, rest = split_target(received.path)
+        by_host = named is not None
+        door, rest = split_target(received.path) if named is None else (named, received.path)
         authenticated = authenticate(received, door, snapshot, peer, now)
-        authorized = authorize(authenticated, received.method, door, rest, snapshot, now)
+        authorized = authorize(
+            authenticated, received.method, door, rest, snapshot, now, by_host=by_host
+        )
         # A preset's own place may hold another token than the key tells of.
         if snapshot.token_place(door) is None and not authenticated.bound_to_peer:
             snapshot.decisions[key] = authorized
@@ -125,6 +152,8 @@ def admit(received: Received, snapshot: Snapshot, peer: str, now: float) -> Auth
         _refuse_reserved(received.query, refused)
     if received.subject is not None:
         _require_subject(received.subject, authorized.route)
+    if authorized.bodies:
+        require_judgeable(received)
     return authorized
 
 
@@ -141,6 +170,8 @@ def authorize(
     rest: bytes,
     snapshot: Snapshot,
     now: float,
+    *,
+    by_host: bool = False,
 ) -> Authorized:
     """Find the connection and decide.
 
@@ -151,6 +182,7 @@ def authorize(
         rest: The provider's path as it came.
         snapshot: What the store says.
         now: Unix seconds.
+        by_host: Whether the host named the door; it changes nothing of the decision.
 
     Raises:
         PathRefused: The path has more than one meaning.
@@ -178,6 +210,7 @@ def authorize(
     if isinstance(verdict, Deny):
         raise Denied(verdict.reason, f"the rule is {verdict.rule}" if verdict.rule else "")
     until = min(authenticated.expires_at, access.valid_until)
+    signer = access.route.view.signer
     return Authorized(
         authenticated,
         access.route,
@@ -185,6 +218,10 @@ def authorize(
         path.encode("ascii"),
         until,
         _intent(authenticated, access.route, method, path),
+        door,
+        by_host,
+        verdict.bodies,
+        bool(verdict.bodies) or (signer is not None and signer.covers_body),
     )
 
 

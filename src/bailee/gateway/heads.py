@@ -100,23 +100,30 @@ def signed_head(
 
 
 def rewritten_lines(
-    locating: list[tuple[str, str]], received: Received, authorized: Authorized, path_prefix: str
+    locating: list[tuple[str, str]],
+    received: Received,
+    authorized: Authorized,
+    path_prefix: str,
+    scheme: str,
 ) -> list[bytes]:
     """Rewrite an answer's headers that hold URLs into ones of ours; what leads elsewhere goes.
 
     Args:
         locating: Lower-case names and values.
-        received: The request; its Host is what the client calls us by.
+        received: The request; its Host is what the client calls us by, and the form of the URLs
+            is that of the call.
         authorized: Where the call went.
         path_prefix: What of the provider's path holds the credential.
+        scheme: How the client reached us, `http` or `https`.
     """
-    route = authorized.route
+    route, host = authorized.route, received.host.decode("ascii")
     rewriter = Rewriter(
         origins=route.view.provider.origins,
         connection=route.connection,
-        base=f"http://{received.host.decode('ascii')}",
+        base=f"{scheme}://{host.partition('.')[2] if authorized.by_host else host}",
         path_prefix=path_prefix,
         reserved=route.view.reserved,
+        by_host=authorized.by_host,
     )
     requested = f"https://{route.origin.authority}{path_prefix}{authorized.path}"
     lines = []

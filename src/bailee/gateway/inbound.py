@@ -32,6 +32,15 @@ class Inbound:
         self.pieces.append(piece)
         self.waiting += len(piece)
 
+    def gathered(self) -> bytes:
+        """The body as it is here; it stays to be taken."""
+        pieces = self.pieces
+        if pieces is None:
+            return b""
+        if len(pieces) > 1:
+            pieces[:] = [b"".join(pieces)]
+        return pieces[0]
+
     def take_pieces(self) -> list[bytes]:
         """Take what has come of the body since the last time."""
         pieces, self.pieces, self.waiting = self.pieces, None, 0

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import ssl
 import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -13,6 +15,7 @@ from bailee.errors import JournalUnavailable
 from bailee.gateway.relay import Line
 from bailee.gateway.session import Calls, Session
 from bailee.gateway.snapshot import CHECK_SECONDS, Snapshot
+from bailee.gateway.tls_client import TlsClient
 from bailee.journal.writer import Journal
 
 BACKLOG: Final = 4096
@@ -28,7 +31,7 @@ class Listener:
         snapshot: Refreshed at every tick.
         line: Its pool is swept and its journal flushed at every tick.
         connections: The most client connections at once.
-        head_seconds: From a head's first byte to its end.
+        head_seconds: From a head's first byte to its end; so long a TLS handshake may take too.
     """
 
     def __init__(
@@ -42,20 +45,37 @@ class Listener:
         self._connections = connections
         self._head_seconds = head_seconds
         self._sessions: set[Session] = set()
+        self._greeting: set[TlsClient] = set()
+        self._draining = False
         self._server: asyncio.Server | None = None
 
     def __repr__(self) -> str:
         return f"Listener({len(self._sessions)} sessions)"
 
-    async def open(self, listening: socket.socket) -> None:
-        """Accept clients from now on."""
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: Session(
-                self._calls, self._outbox, self._sessions, self._connections, self._head_seconds
-            ),
-            sock=listening,
-            backlog=BACKLOG,
+    async def open(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Accept clients from now on, over TLS where its settings are given."""
+        loop = asyncio.get_running_loop()
+
+        def greet() -> TlsClient:
+            deadline = loop.time() + self._head_seconds
+            return TlsClient(context, self._greeting, self._new_session, self._is_full, deadline)
+
+        if tls is None:
+            factory: Callable[[], asyncio.Protocol] = self._new_session
+        else:
+            context, factory = tls, greet
+        self._server = await loop.create_server(factory, sock=listening, backlog=BACKLOG)
+
+    def _new_session(self) -> Session:
+        session = Session(
+            self._calls, self._outbox, self._sessions, self._connections, self._head_seconds
         )
+        if self._draining:
+            session.drain()
+        return session
+
+    def _is_full(self) -> bool:
+        return len(self._sessions) + len(self._greeting) >= self._connections
 
     async def tick_forever(self) -> None:
         """Look at deadlines, the store's revision and idle streams, until cancelled."""
@@ -67,6 +87,8 @@ class Listener:
             self._calls.end_expired()
             for session in list(self._sessions):
                 session.check(now)
+            for client in list(self._greeting):
+                client.check(now)
             self._pool.sweep(now)
             try:
                 self._journal.flush()
@@ -81,12 +103,15 @@ class Listener:
         """
         if self._server is not None:
             self._server.close()
+        self._draining = True
         for session in list(self._sessions):
             session.drain()
         deadline = time.monotonic() + seconds
-        while self._sessions and time.monotonic() < deadline:
+        while (self._sessions or self._greeting) and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         for session in list(self._sessions):
             session.hang_up()
+        for client in list(self._greeting):
+            client.abort()
         await asyncio.sleep(0)
         self._pool.close()

@@ -73,8 +73,8 @@ class CallVault:
         require_same_way(stream, route)
         found = self._cache.find(route.place, route.sealed.version, now)
         if found is not None:
-            headers, query, prefix, *needles = found.reveal().split(_SEPARATOR)
-            return Placed(headers, query, prefix), needles
+            headers, query, prefix, *forms = found.reveal().split(_SEPARATOR)
+            return Placed(headers, query, prefix), forms
         private = self._private(route.tenant, route.sealed.key_id)
         credential = open_credential(route.sealed, route.context, private)
         placed, needles = plan.place(credential), _needles(credential)
@@ -94,8 +94,8 @@ class CallVault:
         require_same_way(stream, route)
         found = self._cache.find(route.place, route.sealed.version, now)
         if found is not None:
-            text, *needles = found.reveal().split(_SEPARATOR)
-            return Secret(text), needles
+            text, *forms = found.reveal().split(_SEPARATOR)
+            return Secret(text), forms
         private = self._private(route.tenant, route.sealed.key_id)
         credential = open_credential(route.sealed, route.context, private)
         needles = _needles(credential)

@@ -14,7 +14,6 @@ import structlog
 
 from bailee.errors import (
     BaileeError,
-    BodyTooLarge,
     InternalError,
     JournalUnavailable,
     RouteChanged,
@@ -28,12 +27,13 @@ from bailee.gateway.authorize import (
     authorize,
     recall,
     remember,
-    split_target,
 )
+from bailee.gateway.bodies import too_large
 from bailee.gateway.inbound import Inbound
 from bailee.gateway.relay import Call, Line
 from bailee.gateway.session import Session
 from bailee.gateway.snapshot import Snapshot
+from bailee.http.calls_domain import CallsDomain
 from bailee.http.head import Received
 from bailee.model import CallId
 
@@ -45,8 +45,11 @@ _log = structlog.get_logger("gateway")
 class Pipeline:
     """Begins calls; one for each worker."""
 
-    def __init__(self, snapshot: Snapshot, line: Line) -> None:
+    def __init__(
+        self, snapshot: Snapshot, line: Line, calls_domain: CallsDomain | None = None
+    ) -> None:
         self._snapshot = snapshot
+        self._calls_domain = calls_domain
         self._line = line
         self._call_soon = asyncio.get_running_loop().call_soon
         self._unrecorded: list[Call] = []
@@ -113,7 +116,7 @@ class Pipeline:
     ) -> Authorized:
         try:
             self._snapshot.ensure_fresh()
-            authorized = admit(received, self._snapshot, session.peer, now)
+            authorized = admit(received, self._snapshot, session.peer, now, self._calls_domain)
         except BaileeError as refused:
             _log.info("call refused", call=call, code=refused.code, detail=refused.detail)
             raise
@@ -122,9 +125,9 @@ class Pipeline:
         return authorized
 
     def _refuse_too_large(self, received: Received, authorized: Authorized) -> None:
-        signer, limit = authorized.route.view.signer, self._line.signed_body_bytes
-        if signer is not None and signer.covers_body and received.body_length > limit:
-            raise BodyTooLarge(f"a body that is signed has at most {limit} bytes")
+        limit = self._line.held_body_bytes
+        if authorized.must_gather and received.body_length > limit:
+            raise too_large(limit)
 
     def _record(self) -> None:
         """Write the intents of all calls that began in this turn of the loop; then let them go."""
@@ -173,16 +176,16 @@ class Pipeline:
 
     def _still_allowed(self, call: Call, now: float) -> BaileeError | None:
         """Decide again about a call under way; None when it may go on."""
-        route = call.authorized.route
-        door, rest = split_target(call.received.path)
+        asked, route = call.authorized, call.authorized.route
         try:
-            authenticated = renew(call.authorized.authenticated, self._snapshot, call.peer, now)
+            authenticated = renew(asked.authenticated, self._snapshot, call.peer, now)
+            # By the same door, and of the very path that was matched and is sent.
             renewed = authorize(
-                authenticated, call.received.method, door, rest, self._snapshot, now
+                authenticated, call.method, asked.door, asked.target, self._snapshot, now
             )
         except BaileeError as refused:
             return refused
         call.valid_until = renewed.valid_until
         if call.unsent and (renewed.route.key, renewed.route.place) != (route.key, route.place):
             return RouteChanged()
-        return None
+        return call.hold_to(renewed.bodies) if renewed.bodies else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from bailee.egress.dial import Door, dial
 from bailee.egress.pool import Pool
@@ -22,16 +23,18 @@ from bailee.errors import (
     AnswerMalformed,
     BaileeError,
     BodyTimeout,
-    BodyTooLarge,
     ClientGone,
+    Denied,
     InternalError,
     OutcomeUnknown,
     ProviderTimeout,
     ProviderUnreachable,
     Reached,
+    RouteChanged,
 )
 from bailee.gateway.answers import AnswerReader, Begun, End
 from bailee.gateway.authorize import KNOWN_HEAD_SECONDS, Authorized
+from bailee.gateway.bodies import allowed_by, too_large
 from bailee.gateway.heads import (
     provider_head,
     rewritten_lines,
@@ -40,6 +43,7 @@ from bailee.gateway.heads import (
 )
 from bailee.gateway.inbound import BODY_WAITING_LIMIT, Inbound
 from bailee.gateway.nonces import NonceLeases
+from bailee.gateway.once import RECONCILE, Claim, OnceKeys, claim_of, what_was_sent
 from bailee.gateway.opening import CallVault, Needles, require_same_way
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.session import Session
@@ -49,7 +53,7 @@ from bailee.http.framing import LAST_CHUNK, STATUS_LINES, AnswerBody, chunk, sta
 from bailee.http.head import CHUNKED, Received
 from bailee.journal.entry import Outcome
 from bailee.journal.writer import Journal
-from bailee.model import CallId
+from bailee.model import Bodies, CallId
 from bailee.providers.refusal import CompiledRefusals
 from bailee.signing.place import PlacePlan
 from bailee.signing.sign import Signer
@@ -75,9 +79,12 @@ class Line:
     """Seconds that never go back: the loop's."""
     call_seconds: float
     connect_seconds: float
-    signed_body_bytes: int
-    """The largest body that is held until it is whole, for schemes that sign it."""
+    held_body_bytes: int
+    """The largest body that is held until it is whole: it is judged, or the scheme signs it."""
     nonces: NonceLeases
+    once: OnceKeys
+    scheme: str = "http"
+    """How clients reach this worker: `https` where it speaks TLS itself. No header decides it."""
 
 
 # How far a call is, in order. Plain numbers: they are compared a dozen times in a call.
@@ -113,7 +120,13 @@ class Call:
     _dropped: Sequence[bytes] = ()
     _held: HeldAnswer | None = None
     _nonce = ""
+    _claim: Claim | None = None
+    """The key of `Bailee-Once`, from when the database is asked for it."""
+    _sent_at = 0.0
+    """When a call that did not leave in the turn it began in was sent, Unix seconds."""
     _gathered = b""
+    _granted_by: Bodies = ()
+    """The rules about its body that let the call through, where there are any."""
     _needles: Needles = ()
     _guard: EchoGuard | None = None
     _path_prefix = ""
@@ -158,28 +171,57 @@ class Call:
 
     def start(self) -> None:
         """Go: the intent has been recorded. Take a pooled stream and send, or dial one first."""
-        signer = self.authorized.route.view.signer
-        if signer is None:
-            self._take_or_dial()
-        elif signer.covers_body and not self._has_gathered():
+        authorized = self.authorized
+        if authorized.must_gather and not (self._has_gathered() and self._is_granted()):
             return
-        elif signer.nonce != "none":
+        signer = authorized.route.view.signer
+        if self.received.once is not None or (signer is not None and signer.nonce != "none"):
             self._dial()
         else:
             self._take_or_dial()
 
     def _has_gathered(self) -> bool:
-        """Tell whether the whole body is here, for the scheme signs it; until then call again."""
-        limit = self._line.signed_body_bytes
+        """Tell whether the whole body is here; until then call again."""
+        limit, begins = self._line.held_body_bytes, self._stage is _RECORDING
+        self._stage = _GATHERING  # the intent has been recorded: whatever comes, an outcome is due
         if self._inbound.waiting > limit:
-            self._give_up(BodyTooLarge(f"a body that is signed has at most {limit} bytes"))
+            self._give_up(too_large(limit))
             return False
         if self._inbound.complete:
             return True
-        if self._stage is not _GATHERING and self.received.expects_continue:
+        if begins and self.received.expects_continue:
             self._session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._stage = _GATHERING
         return False
+
+    def _is_granted(self) -> bool:
+        """Judge the body, which is whole; a call that no rule about it lets through is over."""
+        refused = self._judge() if self.authorized.bodies else None
+        if refused is not None:
+            self._give_up(refused)
+        return refused is None
+
+    def _judge(self) -> BaileeError | None:
+        body = self._inbound.gathered()
+        try:
+            self._granted_by = allowed_by(self.received, self.authorized.bodies, body)
+        except Denied as refused:
+            return refused
+        return None
+
+    def hold_to(self, bodies: Bodies) -> BaileeError | None:
+        """Hold the call to the rules about its body that are there now; None when it may go on.
+
+        A body that has been sent is not here any more: then one of the rules that let it through
+        must still be there for each part of it.
+        """
+        if self._granted_by and set(self._granted_by) <= set(bodies):
+            return None
+        if not self.unsent:
+            return Denied("what its body was let through by is gone")
+        if self._stage is _DIALLING and not self._inbound.complete:
+            return RouteChanged()
+        self.authorized = replace(self.authorized, bodies=bodies, must_gather=True)
+        return self._judge() if self._inbound.complete else None
 
     def _take_or_dial(self) -> None:
         stream = self._line.pool.take(self.authorized.route.key)
@@ -216,6 +258,7 @@ class Call:
         if self._stage is not _DIALLING:
             stream.abort()
             return
+        self._sent_at = time.time()
         try:
             self._proceed(stream)
         except Exception:  # noqa: BLE001  # a task's fault would end the worker's task group
@@ -224,13 +267,15 @@ class Call:
             self._give_up(InternalError())
 
     async def _ready_stream(self) -> PinnedStream:
-        """A stream to send on, with the call's nonce leased where the scheme wants one."""
+        """A stream to send on, with the call's key and nonce, where it has one or wants one."""
         route, line = self.authorized.route, self._line
-        signer = route.view.signer
-        wants_nonce = signer is not None and signer.nonce != "none"
+        signer, claim = route.view.signer, claim_of(self.received, self.authorized, self.id)
+        asks = claim is not None or (signer is not None and signer.nonce != "none")
+        if claim is not None:
+            await line.once.refuse_used(claim)
         for _ in range(_STREAMS_TRIED):
-            # Where no nonce is wanted, the pool was asked before.
-            stream = line.pool.take(route.key) if wants_nonce and not self._retried else None
+            # Where the database is not asked, the pool was asked before.
+            stream = line.pool.take(route.key) if asks and not self._retried else None
             if stream is not None:
                 stream.reused = True
             else:
@@ -238,16 +283,27 @@ class Call:
                 stream = await dial(
                     door, route.pins, route.key, line.resolver, line.connect_seconds
                 )
-            if signer is None or not wants_nonce:
+            if not asks:
                 return stream
             try:
-                self._nonce = await line.nonces.next_for(route.connection, signer)
+                if claim is not None and self._claim is None:
+                    await self._take_key(claim)
+                if signer is not None:  # last: what is leased later must not be sent before
+                    self._nonce = await line.nonces.next_for(route.connection, signer)
             except BaseException:
                 stream.abort()
                 raise
             if stream.alive:
                 return stream
         raise ProviderUnreachable("the provider closes its connections at once")
+
+    async def _take_key(self, claim: Claim) -> None:
+        self._claim = claim  # before it is known: whoever ends the call now releases it
+        try:
+            await self._line.once.claim(claim)
+        except BaileeError:
+            self._claim = None
+            raise
 
     # --- open, sign, send ---
 
@@ -290,7 +346,8 @@ class Call:
             self._gathered = b"".join(self._inbound.take_pieces())
         unsigned = unsigned_request(received, self.authorized, self._gathered)
         # The provider compares the time with its own: it is taken now, after the dial.
-        signed = signer.sign(unsigned, credential, time.time(), self._nonce)
+        self._sent_at = time.time()
+        signed = signer.sign(unsigned, credential, self._sent_at, self._nonce)
         body_signed = signer.covers_body
         head, self._dropped = signed_head(
             received, self.authorized, signed, body_signed=body_signed
@@ -343,6 +400,7 @@ class Call:
         """More of the body, or its end, has come."""
         stream = self._stream
         if self._stage is _GATHERING:
+            self._sent_at = time.time()
             self._deadline = self._line.clock() + self._line.call_seconds
             try:
                 self.start()
@@ -368,6 +426,8 @@ class Call:
         """The client hung up: the stream is in the middle of a call and is not used again."""
         if self._stage is not _ENDED:
             self._drop_stream()
+            if self._claim is not None and self.unsent:
+                self._line.once.release(self._claim)
             self._close_record(ClientGone(), self._line.clock())
 
     def client_reads(self, reads: bool) -> None:
@@ -386,10 +446,10 @@ class Call:
             self._give_up(ClientGone("the client stopped reading the answer"))
         elif not self._inbound.complete and not self._sending_paused:
             self._give_up(BodyTimeout())
-        elif self.method in _IDEMPOTENT:
+        elif self._repeatable:
             self._give_up(ProviderTimeout())
         else:
-            self._give_up(OutcomeUnknown("the write was sent and not answered in time"))
+            self._give_up(OutcomeUnknown("the write was sent and not answered in time", RECONCILE))
         return True
 
     def revoke(self, error: BaileeError) -> None:
@@ -486,7 +546,11 @@ class Call:
             lines.append(b"Transfer-Encoding: chunked\r\n")
         if head.locating:
             lines += rewritten_lines(
-                head.locating, self.received, self.authorized, self._path_prefix
+                head.locating,
+                self.received,
+                self.authorized,
+                self._path_prefix,
+                self._line.scheme,
             )
         lines += (b"Bailee-Call: ", self.id.encode("ascii"), b"\r\n")
         lines += verdict
@@ -518,7 +582,7 @@ class Call:
             self._dial()
             return
         if error is None:
-            error = AnswerLost() if self.method in _IDEMPOTENT else OutcomeUnknown()
+            error = AnswerLost() if self._repeatable else OutcomeUnknown(hint=RECONCILE)
         self._give_up(error)
 
     def pause_sending(self) -> None:
@@ -533,6 +597,11 @@ class Call:
 
     # --- the end ---
 
+    @property
+    def _repeatable(self) -> bool:
+        """Whether the call may be made again: not where it has a key, whatever its method is."""
+        return self.method in _IDEMPOTENT and self.received.once is None
+
     def _may_retry(self) -> bool:
         return (
             self._stage is _SENT
@@ -540,7 +609,7 @@ class Call:
             and not self._retried
             and self._stream is not None
             and self._stream.reused
-            and self.method in _IDEMPOTENT
+            and self._repeatable
             and self.received.body_length == 0
         )
 
@@ -556,10 +625,15 @@ class Call:
             return
         if self._retried:
             error.reached = Reached.MAYBE
-        begun = self._stage is _ANSWERING
+        begun, claim = self._stage is _ANSWERING, self._claim if self.unsent else None
+        if not (self.unsent or self._repeatable):
+            at = self._sent_at or self.started_at
+            error.members = what_was_sent(self.method, self.authorized.path, at)
         self._close_record(error, self._line.clock())
         if begun:
             self._session.cut()
+        elif claim is not None:  # who is told that nothing was sent may come again at once
+            self._line.once.release(claim, lambda: self._session.refuse(error, self.id))
         else:
             self._session.refuse(error, self.id)
 

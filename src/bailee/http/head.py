@@ -24,6 +24,7 @@ _hosts_seen: set[bytes] = set()
 """Valid values of Host that have been seen: clients send the same few."""
 _QUERY = re.compile(rb"[!$-~]*")
 """Visible ASCII but the double quote and the number sign: it can be passed on as it is."""
+_ONCE = re.compile(rb"[!-~]{1,128}")
 _FRAMING_AND_SPECIAL = frozenset(
     {
         b"host",
@@ -35,6 +36,7 @@ _FRAMING_AND_SPECIAL = frozenset(
         b"authorization",
         b"bailee-token",
         b"bailee-subject",
+        b"bailee-once",
     }
 )
 
@@ -62,6 +64,8 @@ class Received(msgspec.Struct):
     """The value of `Bailee-Token`."""
     subject: bytes | None = None
     """The value of `Bailee-Subject`: whose key the application believes to use."""
+    once: bytes | None = None
+    """The value of `Bailee-Once`: no other call of the caller may have it."""
 
     def __repr__(self) -> str:
         # Headers hold tokens: a traceback that shows values must not show them.
@@ -81,7 +85,7 @@ def read_head(
         keep_alive: What llhttp says of the connection.
 
     Raises:
-        MalformedRequest: Not HTTP/1.1, not origin-form, or framing or Host in doubt.
+        MalformedRequest: Not HTTP/1.1, not origin-form, or framing, Host or `Bailee-Once` in doubt.
         MethodRefused: CONNECT, TRACE or a method that is not known.
         ExpectationRefused: `Expect` with another value than `100-continue`.
     """
@@ -127,7 +131,14 @@ def read_head(
         authorization=special.get(b"authorization"),
         token=special.get(b"bailee-token"),
         subject=special.get(b"bailee-subject"),
+        once=_once(special[b"bailee-once"]) if b"bailee-once" in special else None,
     )
+
+
+def _once(key: bytes) -> bytes:
+    if not _ONCE.fullmatch(key):
+        raise MalformedRequest("Bailee-Once is not 1 to 128 characters of visible ASCII")
+    return key
 
 
 def _body_length(special: dict[bytes, bytes]) -> int:

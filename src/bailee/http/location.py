@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote_from_bytes, unquote_plus, urljoin, urlsplit
 
+from bailee.http.calls_domain import door_label
 from bailee.model import Origin
 
 _VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F))
@@ -24,9 +25,11 @@ class Rewriter:
     Attributes:
         origins: The provider's origins; the first is the default.
         connection: The connection's id.
-        base: What clients call us by, as in `http://127.0.0.1:8700`.
+        base: What clients call us by, as in `http://127.0.0.1:8700`; where the host names the
+            door, what follows its label, as in `http://calls.example:8700`.
         path_prefix: A prefix that holds the credential, or empty.
         reserved: Query parameters that hold the credential.
+        by_host: Whether the host names the door, and not the path.
     """
 
     origins: Sequence[Origin]
@@ -34,6 +37,7 @@ class Rewriter:
     base: str
     path_prefix: str
     reserved: frozenset[str]
+    by_host: bool = False
 
     def rewrite(self, value: str, requested: str) -> str | None:
         """Turn a URL reference of the provider into one of ours.
@@ -57,12 +61,9 @@ class Rewriter:
         if origin is None or not url.path.startswith(self.path_prefix + "/"):
             return None
         path = url.path[len(self.path_prefix) :]
-        door = self.connection
-        if origin is not self.origins[0]:
-            door += f".{origin.name}"
         query = "&".join(part for part in url.query.split("&") if not self._is_reserved(part))
         fragment = f"#{url.fragment}" if url.fragment else ""
-        return f"{self.base}/{door}{path}{'?' + query if query else ''}{fragment}"
+        return f"{self._root_of(origin)}{path}{'?' + query if query else ''}{fragment}"
 
     def rewrite_link(self, value: str, requested: str) -> str | None:
         """Rewrite every target of a `Link` header (RFC 8288); those that lead elsewhere go.
@@ -76,6 +77,14 @@ class Rewriter:
             if target is not None and not _ANCHOR.search(parameters):
                 kept.append(f"<{target}>{parameters}")
         return ", ".join(kept) or None
+
+    def _root_of(self, origin: Origin) -> str:
+        """What stands for an origin among our URLs, without a final slash."""
+        name = None if origin is self.origins[0] else origin.name
+        if self.by_host:
+            scheme, _, domain = self.base.partition("://")
+            return f"{scheme}://{door_label(self.connection, name)}.{domain}"
+        return f"{self.base}/{self.connection}{'' if name is None else '.' + name}"
 
     def _origin_of(self, url: SplitResult) -> Origin | None:
         if url.scheme != "https" or url.username is not None or url.password is not None:

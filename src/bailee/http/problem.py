@@ -27,6 +27,7 @@ def problem(error: BaileeError, call: str = "") -> dict[str, object]:
         }
         if error.hint:
             described["hint"] = error.hint
+        described |= error.members
     if call:
         described["call"] = call
     return described
@@ -45,11 +46,13 @@ def problem_answer(
         more: Complete header lines to add.
     """
     body = msgspec.json.encode(problem(error, call))
+    first = error.members.get("first_call")
     head = [
         status_line(error.status),
         _FIXED,
         b"Content-Length: %d\r\nBailee-Error: %b\r\n" % (len(body), error.code.encode()),
         b"Bailee-Call: %b\r\n" % call.encode() if call else b"",
+        f"Bailee-First-Call: {first}\r\n".encode() if first else b"",
         b'WWW-Authenticate: Bearer realm="bailee"\r\n' if error.status == 401 else b"",
         b"Retry-After: 1\r\n" if error.status == 503 and error.retryable else b"",
         more,

@@ -13,16 +13,19 @@ from bailee.manage.purge import purge
 from bailee.store.engine import Store
 
 ROUND_SECONDS: Final = 600.0
+_DAY_SECONDS: Final = 86_400.0
 _log = structlog.get_logger("keeper")
 
 
 @dataclass(frozen=True, slots=True)
 class Purging:
-    """Deletes expired derived tokens, and answers that were kept for repetitions for a day."""
+    """Deletes expired derived tokens, answers kept for repetitions for a day, old once-keys."""
 
     store: Store
     clock: Callable[[], float]
     """Unix seconds."""
+    once_days: int
+    """How old a key of `Bailee-Once` becomes."""
 
     async def run(self, draining: asyncio.Event, seconds: float = ROUND_SECONDS) -> None:
         """Purge now and every ten minutes, until `draining` is set."""
@@ -31,9 +34,16 @@ class Purging:
     async def purge_and_log(self) -> None:
         """Purge; what fails is logged and tried again in the next round."""
         try:
-            purged = await asyncio.to_thread(purge, self.store, self.clock())
+            purged = await asyncio.to_thread(
+                purge, self.store, self.clock(), self.once_days * _DAY_SECONDS
+            )
         except BaileeError as failure:
             _log.error("nothing was purged", code=failure.code, detail=failure.detail)
             return
-        if purged.tokens or purged.replays:
-            _log.info("purged", tokens=purged.tokens, answers=purged.replays)
+        if purged.tokens or purged.replays or purged.once_keys:
+            _log.info(
+                "purged",
+                tokens=purged.tokens,
+                answers=purged.replays,
+                once_keys=purged.once_keys,
+            )

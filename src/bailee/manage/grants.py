@@ -9,7 +9,7 @@ from bailee.manage import callers
 from bailee.manage.forms import parse_limit
 from bailee.manage.ids import new_id
 from bailee.model import ConnectionId, ConnectionState, Grant, GrantId, ProviderId, Rule, TenantId
-from bailee.policy.rules import parse_rule
+from bailee.policy.rules import parse_grant_rule
 from bailee.store import connections as connection_rows
 from bailee.store import grants as rows
 from bailee.store import providers as provider_rows
@@ -17,7 +17,7 @@ from bailee.store.engine import Store
 from bailee.store.grants import StoredGrant
 
 RULE_LIMIT = 64
-RULE_CHARACTERS = 1024
+RULE_CHARACTERS = 4096
 
 
 def add(
@@ -42,7 +42,8 @@ def add(
         tenant: Whose caller and connections they are.
         caller: Its id or name.
         connection: An active connection.
-        rules: 1 to 64 rules such as `GET /v1/**`, each at most 1024 characters.
+        rules: 1 to 64 rules such as `GET /v1/**` or `POST /rpc body $.method = "eth_call"`, each
+            at most 4096 characters.
         now: Unix seconds.
         provider: One that is approved or proposed.
         subject: One that has, or had, a connection.
@@ -147,7 +148,7 @@ def _parse_rules(rules: Iterable[str]) -> tuple[Rule, ...]:
             f"a grant has 1 to {RULE_LIMIT} rules of at most {RULE_CHARACTERS} characters",
             "name what is allowed, as in 'GET /v1/**'",
         )
-    return tuple(parse_rule(text) for text in texts)
+    return tuple(parse_grant_rule(text) for text in texts)
 
 
 def _check_target(

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bailee.manage.replays import KEPT_SECONDS
-from bailee.store import replays, tokens
+from bailee.store import once, replays, tokens
 from bailee.store.engine import Store
 
 AT_ONCE: Final = 1000
@@ -20,13 +20,15 @@ class Purged:
 
     tokens: int
     replays: int
+    once_keys: int
 
 
-def purge(store: Store, now: float) -> Purged:
-    """Delete derived tokens that have expired, and answers that were kept for a day."""
+def purge(store: Store, now: float, once_seconds: float) -> Purged:
+    """Delete expired derived tokens, answers kept for a day, and once-keys as old as is told."""
     return Purged(
         tokens=_all(store, lambda conn: tokens.purge_derived(conn, now, AT_ONCE)),
         replays=_all(store, lambda conn: replays.purge(conn, now - KEPT_SECONDS, AT_ONCE)),
+        once_keys=_all(store, lambda conn: once.purge(conn, now - once_seconds, AT_ONCE)),
     )
 
 

@@ -21,6 +21,7 @@ from bailee.operate.decoys import look_at_decoys
 from bailee.operate.egress_checks import WRITER, look_at_bindings, look_at_published
 from bailee.operate.running import is_free, servers
 from bailee.operate.setup import OPERATOR_TOKEN
+from bailee.operate.tls_check import look_at_tls
 from bailee.store.engine import Store
 from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.backends import open_root_key
@@ -41,6 +42,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _look_at_journal(settings)
     yield from look_at_bindings(settings)
     yield from _look_at_ports(settings)
+    yield from look_at_tls(settings.gateway.tls, time.time())
     yield _look_at_users(settings)
     yield _look_at_clock(time.time(), settings.store.path)
     yield _look_at_roots()

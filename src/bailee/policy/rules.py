@@ -6,6 +6,8 @@ none included: `/v1/**` matches `/v1`, `/v1/` and `/v1/a/b`. A `GET` rule covers
 matched exactly as written; what a provider denies is matched without regard to case, to a final
 slash, and to percent-encoding, once or several times over, since APIs differ in what they take for
 the same path.
+
+A grant's rule may go on with ` body ` and conditions; `body.py` tells of them. A provider's can't.
 """
 
 import re
@@ -15,10 +17,37 @@ from functools import lru_cache
 from urllib.parse import unquote, unquote_to_bytes
 
 from bailee.errors import BadInput
-from bailee.model import ALLOW, RELAYED_METHODS, Allow, Deny, Rule
+from bailee.model import ALLOW, RELAYED_METHODS, Allow, Bodies, BodyRule, Deny, Rule
+from bailee.policy.body import parse_conditions
 
 _SEGMENT = r"[A-Za-z0-9\-._~!$&'()*+,=:@%]+"
 _PATTERN = re.compile(rf"/(?:{_SEGMENT}(?:/{_SEGMENT})*/?)?")
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+"""Of the others servers ignore the body (RFC 9110, 9.3): what stands in it would say nothing."""
+
+
+def parse_grant_rule(text: str) -> Rule:
+    """Read a rule of a grant: as `parse_rule`, or with ` body ` and conditions after it.
+
+    Returns:
+        A `BodyRule` where there are conditions.
+
+    Raises:
+        BadInput: As `parse_rule`, or the conditions are of the wrong form, or the method is one
+            whose body says nothing.
+    """
+    method, _, rest = text.strip().partition(" ")
+    pattern, _, more = rest.strip().partition(" ")
+    word, _, conditions = more.strip().partition(" ")
+    if word != "body":
+        return parse_rule(text)
+    rule = parse_rule(f"{method} {pattern}")
+    if rule.method not in BODY_METHODS:
+        raise BadInput(
+            f"a rule about bodies can't be for {rule.method}",
+            "it is for one of " + ", ".join(sorted(BODY_METHODS)),
+        )
+    return BodyRule(rule.method, rule.pattern, parse_conditions(conditions.strip()))
 
 
 def parse_rule(text: str) -> Rule:
@@ -57,27 +86,42 @@ class CompiledRules:
 
     rules: tuple[Rule, ...]
     _by_method: dict[str, tuple[re.Pattern[str], tuple[Rule, ...]]]
+    _of_bodies: dict[str, list[tuple[re.Pattern[str], BodyRule]]]
 
     def find(self, method: str, path: str) -> Rule | None:
-        """Find the first rule that matches, or None."""
+        """Find the first rule that matches, whatever the body, or None."""
         found = self._by_method.get(method)
         if found is None:
             return None
         match = found[0].fullmatch(path)
         return found[1][match.lastindex - 1] if match is not None and match.lastindex else None
 
+    def find_bodies(self, method: str, path: str) -> Bodies:
+        """Find the conditions of all rules that match where the body is as they say."""
+        found = self._of_bodies.get(method, ())
+        matching = (rule.body for pattern, rule in found if pattern.fullmatch(path))
+        return tuple(dict.fromkeys(matching))
+
 
 def compile_rules(rules: Iterable[Rule], *, ignore_case: bool = False) -> CompiledRules:
     """Compile rules in their order; with `ignore_case` case and a final slash do not count."""
     listed = tuple(rules)
+    # What a provider refuses it would refuse whatever the body.
+    plain = [rule for rule in listed if ignore_case or not isinstance(rule, BodyRule)]
+    flags = re.IGNORECASE if ignore_case else 0
     by_method = {}
     for method in RELAYED_METHODS:
         covering = ("*", method, "GET") if method == "HEAD" else ("*", method)
-        chosen = tuple(rule for rule in listed if rule.method in covering)
+        chosen = tuple(rule for rule in plain if rule.method in covering)
         if chosen:
             expression = "|".join(f"({_expression(rule.pattern, ignore_case)})" for rule in chosen)
-            by_method[method] = re.compile(expression, re.IGNORECASE if ignore_case else 0), chosen
-    return CompiledRules(listed, by_method)
+            by_method[method] = re.compile(expression, flags), chosen
+    of_bodies: dict[str, list[tuple[re.Pattern[str], BodyRule]]] = {}
+    for rule in listed:
+        if isinstance(rule, BodyRule):
+            pattern = re.compile(_expression(rule.pattern, ignore_case), flags)
+            of_bodies.setdefault(rule.method, []).append((pattern, rule))
+    return CompiledRules(listed, by_method, of_bodies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +144,31 @@ def authorize(
 ) -> Allow | Deny:
     """Decide whether a grant lets a request through.
 
+    A path with many meanings is granted by rules about bodies alone.
+
     Args:
         granted: The rules of the caller's grants for this connection.
         provider: The rules of the provider.
         method: The request's method, upper case.
         path: The path as `canonical_path` returned it.
+
+    Returns:
+        An `Allow` may have `bodies`: then the body has to be judged by them before it is sent.
     """
-    if granted.find(method, path) is None:
+    is_plain = granted.find(method, path) is not None
+    bodies = granted.find_bodies(method, path)
+    if not is_plain and not bodies:
         return Deny("no grant of this caller allows this method and path")
     for reading in _readings(path):
         if denied := provider.deny.find(method, reading):
             return Deny("the provider's rules deny this method and path", str(denied))
         if many := provider.multiplexed.find(method, reading):
-            return Deny("one path with many meanings: it can't be granted by path", str(many))
-    return ALLOW
+            if not bodies:
+                return Deny(
+                    "one path with many meanings: a grant has to name what in its body", str(many)
+                )
+            is_plain = False
+    return ALLOW if is_plain else Allow(bodies)
 
 
 def _readings(path: str) -> Iterator[str]:

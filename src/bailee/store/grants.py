@@ -1,11 +1,13 @@
 """Grants: which caller may use which connections, for which rules."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from bailee.errors import BadInput
 from bailee.model import (
     CallerId,
     ConnectionId,
@@ -16,6 +18,7 @@ from bailee.model import (
     Rule,
     TenantId,
 )
+from bailee.policy.rules import parse_grant_rule
 from bailee.store import schema
 from bailee.store.paging import paged
 from bailee.store.statements import GRANTS
@@ -34,8 +37,17 @@ class StoredGrant:
 
 
 def rules_from_json(texts: Iterable[str]) -> tuple[Rule, ...]:
-    """Turn the stored form of rules (`METHOD /pattern`) back into rules."""
-    return tuple(Rule(method, pattern) for method, _, pattern in (t.partition(" ") for t in texts))
+    """Turn the stored form of rules (`METHOD /pattern ...`) back into rules."""
+    return tuple(map(_rule_from_text, texts))
+
+
+def _rule_from_text(text: str) -> Rule:
+    method, _, pattern = text.partition(" ")
+    if " " in pattern:
+        # What can't be read, as a later version may have written it, allows nothing as a pattern.
+        with suppress(BadInput):
+            return parse_grant_rule(text)
+    return Rule(method, pattern)
 
 
 def insert(conn: sa.Connection, tenant: TenantId, grant: Grant, now: float) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bailee.store.blob import Blob
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The newest migration. Its digits are compared: higher is newer."""
 
 REVISED_TABLES = (
@@ -333,6 +333,21 @@ replays = sa.Table(
     sa.PrimaryKeyConstraint("tenant_id", "actor", "key"),
     sa.CheckConstraint("length(digest) = 32", "digest_length"),
     sa.Index(None, "created_at"),
+)
+
+once_keys = sa.Table(
+    "once_keys",
+    metadata,
+    _text("tenant_id"),
+    _text("caller_id"),
+    _blob("digest"),
+    _text("call_id"),
+    _time("created_at"),
+    sa.PrimaryKeyConstraint("tenant_id", "caller_id", "digest"),
+    sa.ForeignKeyConstraint(["tenant_id", "caller_id"], ["callers.tenant_id", "callers.id"]),
+    sa.CheckConstraint("length(digest) = 32", "digest_length"),
+    sa.Index(None, "created_at"),
+    sqlite_with_rowid=False,
 )
 
 feeds = sa.Table(

@@ -1,5 +1,6 @@
 """What one reading of the configuration asks for: which roles, how many, as whom, with what key."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from bailee.errors import VaultClosed
 from bailee.secret import Secret
 from bailee.supervise.child import Launch, Role
 from bailee.supervise.users import RoleUser, role_users, try_user
+from bailee.tls.context import load_tls
 from bailee.vault.backends import RootKeys
 
 log = structlog.get_logger()
@@ -42,8 +44,10 @@ def make_plan(
         keys: Opens the root key, and asks for a passphrase once.
 
     Raises:
-        StartRefused: A user does not exist, or can't use the code or the database.
+        StartRefused: A user does not exist, or can't use the code or the database; or the
+            gateway's certificate or its key can't be used.
     """
+    _try_tls(settings, roles)
     users = role_users(settings)
     shared = [role.name for role in roles if not role.holds_root_key and role.name not in users]
     if shared:
@@ -54,6 +58,21 @@ def make_plan(
     needs_key = any(role.holds_root_key for role in roles)
     key = _root_key(settings, keys) if needs_key else None
     return tuple(_place(role, settings, module, key, users.get(role.name)) for role in roles)
+
+
+def _try_tls(settings: Settings, roles: Sequence[Role]) -> None:
+    """Before anything starts, and before a reload: workers read the files anew.
+
+    A certificate whose time is over is no reason to stop: callers that verify it stop themselves.
+    """
+    files = settings.gateway.tls
+    if files is None or not any(role.name == "gateway" for role in roles):
+        return
+    certificate = load_tls(files).certificate
+    concern = certificate.concern(time.time())
+    log.info("calls over TLS", pin=certificate.pin_text, names=list(certificate.names))
+    if concern:
+        log.warning("look at the certificate for calls", file=str(files.certificate), why=concern)
 
 
 def _place(

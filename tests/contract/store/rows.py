@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from bailee.model import (
     Caller,
     CallerId,
+    CallId,
     ConnectionId,
     ConnectionState,
     EgressAddress,
@@ -38,6 +39,7 @@ from bailee.store import (
     jobs,
     locks,
     nonces,
+    once,
     pins,
     providers,
     replays,
@@ -164,6 +166,10 @@ def _nonces(conn: sa.Connection) -> None:
     nonces.lease(conn, CONNECTION, 1, 1)
 
 
+def _once_keys(conn: sa.Connection) -> None:
+    assert once.claim(conn, TENANT, CALLER, DIGEST, CallId("a-1"), NOW) == "a-1"
+
+
 def _replays(conn: sa.Connection) -> None:
     assert replays.reserve(conn, TENANT, "tok_o", "key", DIGEST, NOW)
 
@@ -195,6 +201,7 @@ INSERTS: dict[str, Callable[[sa.Connection], None]] = {
     "grants": _grants,
     "locks": _locks,
     "nonces": _nonces,
+    "once_keys": _once_keys,
     "replays": _replays,
     "feeds": _feeds,
     "jobs": _jobs,

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from bailee.model import LockState, ProviderId
-from bailee.store import locks, nonces, providers, replays, revision, tokens
+from bailee.model import CallId, LockState, ProviderId
+from bailee.store import locks, nonces, once, providers, replays, revision, tokens
 from bailee.store.engine import Store
 from bailee.store.lookup import CallLookup
 from bailee.store.schema import REVISED_TABLES
-from contract.store.rows import CONNECTION, INSERTS, LOCK, NOW, TENANT, seed, token
+from contract.store.rows import CALLER, CONNECTION, INSERTS, LOCK, NOW, TENANT, seed, token
 
 
 def now_at(store: Store) -> int:
@@ -64,6 +64,8 @@ def test_what_no_call_needs_does_not_bump(store: Store) -> None:
         providers.propose(conn, providers.StoredProposal(ProviderId("b"), b"{}", NOW))
         nonces.lease(conn, CONNECTION, 1, 1000)
         replays.reserve(conn, TENANT, "tok_o", "other", bytes(32), NOW)
+        once.claim(conn, TENANT, CALLER, bytes(32), CallId("a-2"), NOW)
+        once.release(conn, TENANT, CALLER, bytes(32), CallId("a-2"))
         conn.execute(sa.text("UPDATE tenants SET name = 'x', probing = 'risky'"))
     assert now_at(store) == before
 

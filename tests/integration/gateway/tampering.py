@@ -229,4 +229,5 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             await writer.drain()
     except ConnectionError:
         pass
-    writer.transport.abort()
+    finally:
+        writer.transport.abort()

@@ -99,7 +99,7 @@ async def test_a_body_over_the_limit_is_refused_before_anything_leaves(
     tmp_path: Path, world: World, chunked: bool
 ) -> None:
     """413, whether the length was told or not; a body of just the limit passes."""
-    async with staged_preset(tmp_path, world, "kraken", KRAKEN, signed_body_bytes=1000) as stage:
+    async with staged_preset(tmp_path, world, "kraken", KRAKEN, held_body_bytes=1000) as stage:
         for size, status in ((1001, 413), (1000, 200)):
             client = await Client.open(stage.port)
             body = b"a=" + b"x" * (size - 2)
@@ -120,7 +120,7 @@ async def test_a_length_over_the_limit_is_refused_before_the_body_comes(
     tmp_path: Path, world: World
 ) -> None:
     """The head says it: nothing is recorded, and the client need not send the rest."""
-    async with staged_preset(tmp_path, world, "kraken", KRAKEN, signed_body_bytes=1000) as stage:
+    async with staged_preset(tmp_path, world, "kraken", KRAKEN, held_body_bytes=1000) as stage:
         client = await Client.open(stage.port)
         target = f"/{stage.connection}/0/private/AddOrder"
         await client.send(request("POST", target, stage.token, Content_Length="1001"))

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bailee.keeper.purging import Purging
-from bailee.manage import replays, tokens
+from bailee.manage import callers, replays, tokens
 from bailee.manage.derived import derive
-from bailee.model import DEFAULT_TENANT, Pin
+from bailee.model import DEFAULT_TENANT, CallId, Pin
+from bailee.store import once
 from house import build_house, make_provider
 from providers_samples import CA
 
@@ -37,13 +38,13 @@ async def test_expired_derived_tokens_and_old_answers_go(tmp_path: Path) -> None
 
     draining = asyncio.Event()
     for later, left in ((0, 2), (61, 1), (901, 0)):
-        await Purging(house.store, lambda later=later: now + later).purge_and_log()  # type: ignore[misc]  # bound now
+        await Purging(house.store, lambda later=later: now + later, 30).purge_and_log()  # type: ignore[misc]  # bound now
         assert count() == left
     assert replays.begin(house.store, DEFAULT_TENANT, "tok2", "key", bytes(32), now) is None
-    await Purging(house.store, lambda: now + 90_000).purge_and_log()
+    await Purging(house.store, lambda: now + 90_000, 30).purge_and_log()
     assert replays.begin(house.store, DEFAULT_TENANT, "tok", "key", bytes(32), now) is None
     running = asyncio.get_running_loop().create_task(
-        Purging(house.store, time.time).run(draining, 60)
+        Purging(house.store, time.time, 30).run(draining, 60)
     )
     await asyncio.sleep(0.05)
     draining.set()
@@ -56,4 +57,19 @@ async def test_a_database_that_does_not_answer_is_tried_again(tmp_path: Path) ->
     house = build_house(tmp_path / "vault")
     house.store.close()
     house.database.rename(tmp_path / "away.db")
-    await Purging(house.store, time.time).purge_and_log()
+    await Purging(house.store, time.time, 30).purge_and_log()
+
+
+async def test_once_keys_go_when_they_are_as_old_as_told(tmp_path: Path) -> None:
+    """Not a moment before: a key that is gone can be used again."""
+    house = build_house(tmp_path / "vault")
+    house.add_caller()
+    (caller,) = callers.page(house.store, DEFAULT_TENANT, after=None, limit=9)
+    now, digest, call = time.time(), bytes(32), CallId("a-1")
+    with house.store.write() as conn:
+        once.claim(conn, DEFAULT_TENANT, caller.caller.id, digest, call, now)
+    for later, found in ((2 * 86_400 - 1, "a-1"), (2 * 86_400, None)):
+        await Purging(house.store, lambda later=later: now + later, 2).purge_and_log()  # type: ignore[misc]  # bound now
+        with house.store.read() as conn:
+            assert once.find(conn, DEFAULT_TENANT, caller.caller.id, digest) == found
+    house.store.close()

@@ -14,9 +14,12 @@ from bailee.errors import (
     Unauthenticated,
 )
 from bailee.gateway.authorize import Authorized, admit, split_target
+from bailee.http.calls_domain import CallsDomain
 from bailee.http.head import read_head
 from bailee.manage import connections
-from bailee.model import DEFAULT_TENANT
+from bailee.model import DEFAULT_TENANT, CallId, Pin
+from house import make_provider
+from providers_samples import CA
 from unit.gateway.conftest import Desk
 
 
@@ -119,3 +122,118 @@ def test_revoked_connection_is_told_to_who_has_a_grant(desk: Desk) -> None:
         ask(desk, "/v1")
     with pytest.raises(ConnectionNotFound):
         ask(desk, "/v1", token=other)
+
+
+# --- by host name -------------------------------------------------------------------------------
+
+DOMAIN = CallsDomain("calls.test")
+
+
+def ask_by_host(
+    desk: Desk,
+    host: str,
+    target: str,
+    method: str = "GET",
+    token: str | None = None,
+    domain: CallsDomain | None = DOMAIN,
+) -> Authorized:
+    """Ask for a target of a host; `CON` stands for the desk's connection."""
+    host, target = host.replace("CON", desk.connection), target.replace("CON", desk.connection)
+    pairs = [(b"Host", host.encode()), (b"Bailee-Token", (token or desk.token).encode())]
+    received = read_head(method, target.encode(), "1.1", pairs, True)
+    return admit(received, desk.snapshot, "127.0.0.1", time.time(), domain)
+
+
+def test_both_forms_lead_to_the_same(desk: Desk) -> None:
+    """The same route, path and record; only the form of URLs in answers differs."""
+    shouted = f"{desk.connection.upper()}--REST.Calls.Test."
+    for host, before in (("CON.calls.test:80", "/CON"), (shouted, "/CON.rest")):
+        by_host = ask_by_host(desk, host, "/v1/%41?a=b")
+        by_path = ask_by_host(desk, "127.0.0.1", f"{before}/v1/%41?a=b")
+        assert (by_host.by_host, by_path.by_host) == (True, False)
+        assert by_host.route is by_path.route and by_host.door == by_path.door
+        for part in ("authenticated", "path", "target", "valid_until"):
+            assert getattr(by_host, part) == getattr(by_path, part)
+        assert by_host.intent.line(CallId("1"), "2") == by_path.intent.line(CallId("1"), "2")
+
+
+REFUSED_BY_HOST: dict[str, tuple[str, str, str, type[BaileeError]]] = {
+    "another method": ("CON.calls.test", "POST", "/v1/x", Denied),
+    "another path": ("CON.calls.test", "GET", "/v2", Denied),
+    "denied by the provider": ("CON.calls.test", "GET", "/v1/KEYS/x", Denied),
+    "dot segments": ("CON.calls.test", "GET", "/v1/../x", PathRefused),
+    "what Bailee places": ("CON.calls.test", "GET", "/v1?sig=x", ReservedParameter),
+    "the path form as well": ("CON.calls.test", "GET", "/CON/v1", Denied),
+    "an origin that is not there": ("CON--ws.calls.test", "GET", "/v1", ConnectionNotFound),
+    "two hyphens in an origin": ("CON--re--st.calls.test", "GET", "/v1", ConnectionNotFound),
+    "another connection": ("a" * 26 + ".calls.test", "GET", "/v1", ConnectionNotFound),
+    "another connection, and the path form": (
+        "a" * 26 + ".calls.test", "GET", "/CON/v1", ConnectionNotFound,
+    ),
+    "no connection, and the path form": (
+        "www.calls.test", "GET", "/CON/v1", ConnectionNotFound,
+    ),
+    "another label, and the path form": (
+        "www.CON.calls.test", "GET", "/CON/v1", ConnectionNotFound,
+    ),
+    "the whole path of the provider, elsewhere": (
+        "CON.calls.example", "GET", "/v1/x", ConnectionNotFound,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED_BY_HOST)
+def test_request_by_host_is_refused(case: str, desk: Desk) -> None:
+    """As by the path; what the path would have named does not count under the domain."""
+    host, method, target, error = REFUSED_BY_HOST[case]
+    for _ in range(2):
+        with pytest.raises(error) as refused:
+            ask_by_host(desk, host, target, method)
+        assert type(refused.value) is error
+
+
+def test_host_names_nothing_without_a_domain(desk: Desk) -> None:
+    """Where none is configured the path names the door, whatever the host is."""
+    with pytest.raises(ConnectionNotFound):
+        ask_by_host(desk, "CON.calls.test", "/v1", domain=None)
+    assert not ask_by_host(desk, "CON.calls.test", "/CON/v1", domain=None).by_host
+
+
+def test_decision_is_remembered_for_its_host(desk: Desk) -> None:
+    """The same token, method and path at another host is another call (R10)."""
+    provider = make_provider(443, CA, id="plain")
+    desk.house.approve_provider(provider)
+    desk.house.approve_pins(provider.id, [Pin(bytes(32))])
+    first = desk.house.add_connection(provider, {"api_key": "1"})
+    second = desk.house.add_connection(provider, {"api_key": "2"})
+    desk.house.grant(first, "* /**")
+    desk.house.grant(second, "* /**")
+    desk.snapshot.refresh()
+    targets = ["/v1", f"/{first}/v1", f"/{second}/v1"]
+    for _ in range(2):
+        for connection in (first, second):
+            for target in targets:
+                asked = ask_by_host(desk, f"{connection}.calls.test", target)
+                assert (asked.route.connection, asked.path) == (connection, target)
+            asked = ask_by_host(desk, "127.0.0.1", f"/{connection}/v1")
+            assert (asked.route.connection, asked.path) == (connection, "/v1")
+        with pytest.raises(ConnectionNotFound):
+            ask_by_host(desk, f"{'a' * 26}.calls.test", "/v1")
+    assert len(desk.snapshot.decisions) == 8
+
+
+def test_token_is_looked_for_where_the_hosts_preset_puts_it(desk: Desk) -> None:
+    """The door of the host says which preset; what the path looks like does not."""
+    other = "a" * 26
+
+    def ask_with_key(host: str, path: str) -> bytes:
+        pairs = [(b"Host", f"{host}.calls.test".encode())]
+        received = read_head("GET", f"{path}?key={desk.token}".encode(), "1.1", pairs, True)
+        admit(received, desk.snapshot, "127.0.0.1", time.time(), DOMAIN)
+        return received.query
+
+    assert ask_with_key(desk.connection, "/v1") == b""
+    with pytest.raises(Denied):
+        ask_with_key(desk.connection, f"/{other}/v1")
+    with pytest.raises(Unauthenticated):
+        ask_with_key(other, f"/{desk.connection}/v1")

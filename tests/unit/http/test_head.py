@@ -80,7 +80,7 @@ def test_host_is_refused_when_it_is_none(host: bytes) -> None:
 
 @pytest.mark.parametrize("name", [
     b"Host", b"hOST", b"Content-Length", b"Authorization", b"Bailee-Token", b"Transfer-Encoding",
-    b"Connection", b"Expect",
+    b"Connection", b"Expect", b"Bailee-Subject", b"Bailee-Once",
 ])  # fmt: skip
 def test_header_with_one_meaning_is_refused_when_it_stands_twice(name: bytes) -> None:
     """Two of those that decide what a request means are two meanings, even when they are equal."""
@@ -202,3 +202,18 @@ def test_refusals_show_nothing_that_a_stranger_chose() -> None:
         with pytest.raises(BaileeError) as refused:
             read(*pairs, target=target)
         assert "evil" not in refused.value.detail + refused.value.hint
+
+
+@pytest.mark.parametrize("key", [b"!", b"~", b"a" * 128, b'{"a":1};,=\\'])
+def test_once_is_taken_when_it_is_a_key(key: bytes) -> None:
+    """Visible ASCII, 1 to 128 characters; it stands in a field of its own."""
+    received = read(HOST, (b"bailee-ONCE", key), (b"Connection", b"close, bailee-once"))
+    assert (received.once, received.headers) == (key, [])
+    assert read(HOST).once is None
+
+
+@pytest.mark.parametrize("key", [b"", b" ", b"a b", b"a\n", b"\x7f", b"\xe4", b"a" * 129])
+def test_once_is_refused_when_it_is_no_key(key: bytes) -> None:
+    """What could be read in two ways is no key."""
+    with pytest.raises(MalformedRequest, match="Bailee-Once"):
+        read(HOST, (b"Bailee-Once", key))

@@ -77,6 +77,42 @@ def test_path_without_prefix_passes() -> None:
     assert PLAIN.rewrite("https://api.test", "https://api.test/v1") is None
 
 
+BY_HOST = Rewriter(
+    origins=REWRITER.origins,
+    connection="con",
+    base="http://calls.test:8700",
+    path_prefix="/bot7:s3cret",
+    reserved=frozenset({"key"}),
+    by_host=True,
+)
+REWRITTEN_BY_HOST = {
+    "an absolute URL": (f"{P}/v1/x?a=b#f", "http://con.calls.test:8700/v1/x?a=b#f"),
+    "a relative path": ("x", "http://con.calls.test:8700/v1/x"),
+    "another origin": (
+        "https://files.test:8443/bot7:s3cret/x",
+        "http://con--files.calls.test:8700/x",
+    ),
+    "the credential in the query": (f"{P}/x?key=s3cret&a=1", "http://con.calls.test:8700/x?a=1"),
+    "a path that begins with two slashes": (
+        f"{P}//evil.test/x",
+        "http://con.calls.test:8700//evil.test/x",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REWRITTEN_BY_HOST)
+def test_url_becomes_ours_by_host(case: str) -> None:
+    """A call by host name gets URLs by host name; they lead to the same places."""
+    value, expected = REWRITTEN_BY_HOST[case]
+    assert BY_HOST.rewrite(value, REQUESTED) == expected
+
+
+@pytest.mark.parametrize("case", DROPPED)
+def test_url_that_leads_elsewhere_is_dropped_by_host(case: str) -> None:
+    """In either form."""
+    assert BY_HOST.rewrite(DROPPED[case], REQUESTED) is None
+
+
 LINKS = {
     "two pages": (
         f'<{P}/x?page=2>; rel="next", <{P}/x?page=9>; rel=last',

@@ -6,6 +6,7 @@ import pytest
 
 from bailee.errors import (
     Denied,
+    OnceUsed,
     OutcomeUnknown,
     Overloaded,
     TrustBroken,
@@ -57,6 +58,29 @@ def test_answer_is_whole() -> None:
     assert (headers["Bailee-Error"], headers["Bailee-Call"]) == ("denied", "c1")
     assert headers["X"] == "1" and "Connection" not in headers
     assert json.loads(body)["code"] == "denied"
+
+
+def test_second_use_of_a_key_names_the_first() -> None:
+    """In the detail for people, in a member for programs, in a header for a HEAD."""
+    raw = problem_answer(OnceUsed("a-1", "look"), "a-2", close=False)
+    first, headers, body = split(raw)
+    assert first == "HTTP/1.1 409 Conflict"
+    assert headers["Bailee-First-Call"] == "a-1"
+    told = json.loads(body)
+    assert (told["first_call"], told["call"]) == ("a-1", "a-2")
+    assert "a-1" in told["detail"]
+    assert "Bailee-First-Call" not in split(problem_answer(Denied(), "a-2", close=False))[1]
+
+
+def test_members_of_an_instance_are_its_own() -> None:
+    """What one error says besides is not said by the next, and never to strangers."""
+    error = OutcomeUnknown()
+    error.members = {"method": "POST", "sent_at": 1.5}
+    assert problem(error)["sent_at"] == 1.5
+    assert "sent_at" not in problem(OutcomeUnknown())
+    stranger = Unauthenticated()
+    stranger.members = {"method": "POST"}
+    assert "method" not in problem(stranger)
 
 
 def test_head_has_no_body_but_its_length() -> None:

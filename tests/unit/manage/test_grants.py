@@ -7,7 +7,9 @@ import pytest
 
 from bailee.errors import BadInput, NotFound
 from bailee.manage import callers, connections, erasure, grants, providers
-from bailee.model import ConnectionId, ProviderId
+from bailee.model import BodyRule, ConnectionId, ProviderId
+from bailee.policy.rules import compile_rules
+from bailee.store.grants import rules_from_json
 from bailee.store.lookup import CallLookup
 from unit.manage.world import ACME, NOW, OTHER, PROVIDER, TENANT, World
 
@@ -48,6 +50,31 @@ def test_a_grant_on_a_connection_dies_with_it(world: World) -> None:
     connections.revoke(world.store, TENANT, connection, NOW + 1)
     assert grants.show(world.store, TENANT, narrow.grant.id).revoked_at == NOW + 1
     assert grants.show(world.store, TENANT, wide.grant.id).revoked_at is None
+
+
+def test_a_rule_about_bodies_is_read_as_it_was_stored(world: World) -> None:
+    """The gateway reads what the operator wrote, spaces, quotes and other letters included."""
+    callers.add(world.store, TENANT, "app", NOW)
+    connection = world.connect("u1").id
+    texts = ['POST /rpc body $.a in ["x  y", "\u00e9\\""] and $.b = null', "GET /v1/**"]
+    added = grants.add(world.store, TENANT, "app", connection, texts, NOW)
+    assert isinstance(added.grant.allow[0], BodyRule)
+    assert grants.page(world.store, TENANT) == [added]
+    lookup = CallLookup(world.store.path)
+    (row,) = lookup.grants(added.grant.caller, connection)
+    lookup.close()
+    assert row.allow == added.grant.allow
+
+
+@pytest.mark.parametrize("text", ["POST /rpc body $.a ~ 1", "POST /** body", "* /** x /**"])
+def test_a_stored_rule_that_can_not_be_read_allows_nothing(text: str) -> None:
+    """A later version may have written it; what it would narrow is not granted whole."""
+    (rule,) = rules_from_json([text])
+    compiled = compile_rules([rule])
+    for path in ("/rpc", "/", "/x", "/x/y"):
+        assert compiled.find("POST", path) is None
+        assert compiled.find_bodies("POST", path) == ()
+    assert str(rule) == text
 
 
 @pytest.mark.parametrize(

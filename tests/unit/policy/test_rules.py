@@ -8,13 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bailee.errors import BadInput
-from bailee.model import ALLOW, Deny, Rule
+from bailee.model import ALLOW, Allow, BodyCondition, BodyRule, Deny, Rule
 from bailee.policy.rules import (
     CompiledRules,
     ProviderRules,
     authorize,
     canonical_path,
     compile_rules,
+    parse_grant_rule,
     parse_rule,
 )
 
@@ -23,7 +24,7 @@ FREE = ProviderRules.of([], [])
 
 def rules(*texts: str) -> CompiledRules:
     """Compile rules as a grant has them."""
-    return compile_rules([parse_rule(text) for text in texts])
+    return compile_rules([parse_grant_rule(text) for text in texts])
 
 
 def denying(*texts: str) -> ProviderRules:
@@ -61,8 +62,48 @@ def test_rule_is_read(text: str) -> None:
 @pytest.mark.parametrize("text", ILL_FORMED)
 def test_rule_is_refused_when_no_call_can_match_it(text: str) -> None:
     """A rule that does nothing would be taken for one that does something."""
+    for parse in (parse_rule, parse_grant_rule):
+        with pytest.raises(BadInput):
+            parse(text)
+
+
+CALL = BodyCondition(("method",), ('"eth_call"',))
+ABOUT_BODIES = {
+    'POST /rpc body $.method = "eth_call"': BodyRule("POST", "/rpc", (CALL,)),
+    '  patch  /a/**   body  $.method="eth_call" ': BodyRule("PATCH", "/a/**", (CALL,)),
+    'PUT /body body $.method in ["eth_call"]': BodyRule("PUT", "/body", (CALL,)),
+}
+
+
+@pytest.mark.parametrize("text", ABOUT_BODIES)
+def test_rule_about_bodies_is_a_grants_alone(text: str) -> None:
+    """A grant's rule may go on with conditions, and is read again as it was; a provider's can't."""
+    rule = parse_grant_rule(text)
+    assert rule == ABOUT_BODIES[text]
+    assert parse_grant_rule(str(rule)) == rule
     with pytest.raises(BadInput):
         parse_rule(text)
+
+
+@pytest.mark.parametrize("text", WELL_FORMED)
+def test_rule_of_a_grant_without_conditions_is_a_plain_one(text: str) -> None:
+    """What was stored before there were others is read as it was."""
+    assert parse_grant_rule(text) == WELL_FORMED[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POST /rpc body", "POST /rpc body ", "POST /rpc $.method = 1", "POST /rpc BODY $.a = 1",
+        "POST /rpc bodies $.method = 1", "POST body $.method = 1", "POST //rpc body $.method = 1",
+        "* /rpc body $.method = 1", "GET /rpc body $.method = 1", "HEAD /rpc body $.method = 1",
+        "DELETE /rpc body $.method = 1", "OPTIONS /rpc body $.method = 1",
+    ],
+)  # fmt: skip
+def test_rule_about_bodies_is_refused_when_it_says_nothing(text: str) -> None:
+    """Without a condition, or of a method whose body servers ignore, it would look like more."""
+    with pytest.raises(BadInput):
+        parse_grant_rule(text)
 
 
 # --- matching ---
@@ -168,13 +209,54 @@ def test_deny_of_get_denies_head() -> None:
 
 
 def test_multiplexed_path_is_denied_whatever_is_granted() -> None:
-    """One path with many meanings can't be granted by path."""
+    """One path with many meanings can't be granted by its path alone."""
     provider = ProviderRules.of([], [parse_rule("POST /graphql")])
     for path in ("/graphql", "/GraphQL/"):
         assert authorize(rules("POST /graphql", "* /**"), provider, "POST", path) == Deny(
-            "one path with many meanings: it can't be granted by path", "POST /graphql"
+            "one path with many meanings: a grant has to name what in its body", "POST /graphql"
         )
     assert authorize(ALL, provider, "GET", "/graphql") == ALLOW
+
+
+BALANCE = 'POST /graphql body $.operationName = "Balance"'
+ORDERS = 'POST /graphql body $.operationName = "Orders"'
+
+
+def test_multiplexed_path_is_granted_by_rules_about_bodies_alone() -> None:
+    """All that match say what the body may be; a rule without conditions adds nothing."""
+    provider = ProviderRules.of([], [parse_rule("* /graphql")])
+    bodies = rules(BALANCE, ORDERS).find_bodies("POST", "/graphql")
+    assert len(bodies) == 2
+    granted = rules("* /**", BALANCE, "GET /graphql", ORDERS, BALANCE, ORDERS.replace("ql", "qx"))
+    assert authorize(granted, provider, "POST", "/graphql") == Allow(bodies)
+    assert isinstance(authorize(granted, provider, "GET", "/graphql"), Deny)
+    assert isinstance(authorize(granted, provider, "PUT", "/graphql"), Deny)
+    assert isinstance(authorize(granted, provider, "POST", "/GraphQL"), Deny)
+
+
+def test_denied_path_is_denied_whatever_the_body() -> None:
+    """A provider's deny has the last word, also where only another spelling of it is denied."""
+    provider = ProviderRules.of([parse_rule("POST /graph")], [parse_rule("* /**")])
+    granted = rules("POST /graph%2571 body $.a = 1", "POST /gr%2561ph body $.a = 1")
+    assert isinstance(authorize(granted, provider, "POST", "/gr%2561ph"), Deny)
+    assert isinstance(authorize(granted, provider, "POST", "/graph%2571"), Allow)
+
+
+def test_other_path_is_judged_only_where_no_plain_rule_allows_it() -> None:
+    """A rule about bodies is narrower than one without."""
+    narrow = 'POST /orders body $.side = "buy"'
+    (condition,) = rules(narrow).find_bodies("POST", "/orders")
+    assert authorize(rules(narrow), FREE, "POST", "/orders") == Allow((condition,))
+    assert authorize(rules(narrow, "POST /**"), FREE, "POST", "/orders") == ALLOW
+    assert isinstance(authorize(rules(narrow), FREE, "POST", "/orders/"), Deny)
+    assert isinstance(authorize(rules(narrow), FREE, "GET", "/orders"), Deny)
+
+
+def test_provider_refuses_whatever_a_rule_says_of_bodies() -> None:
+    """No provider's file can have such a rule; should one be made, it refuses the whole path."""
+    rule = parse_grant_rule("POST /orders body $.a = 1")
+    for provider in (ProviderRules.of([rule], []), ProviderRules.of([], [rule])):
+        assert isinstance(authorize(ALL, provider, "POST", "/orders"), Deny)
 
 
 SEGMENT = st.text("abcXYZ019-_~.!$&'()+,=:@ \u00e9%", min_size=1, max_size=8)

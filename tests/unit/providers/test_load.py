@@ -226,6 +226,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "deny as a list of texts": ('deny = ["GET /"]\n' + MINIMAL, r"\[\[deny\]\]"),
     "a rule without a method": (MINIMAL + '[[deny]]\nrule = "/x"', r"deny\[0\].rule is refused"),
+    "a rule of bodies": (MINIMAL + "[[deny]]\nrule = 'POST /x body $.a = 1'", r"rule is refused"),
     "a rule that is a number": (MINIMAL + "[[deny]]\nrule = 1", r"deny\[0\].rule must be"),
     "evidence without a date": (
         MINIMAL + '[[evidence]]\nof = "auth"\nsource = "x"\nseen = "soon"\nlevel = "observed"',
@@ -358,6 +359,7 @@ ALTERED: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "an unknown place": (("auth", "placements", 0, "place"), "body"),
     "other fields": (("auth", "fields"), ["api_key"]),
     "a rule that no file can have": (("deny", 0, "pattern"), "/a/../b"),
+    "a rule about bodies": (("deny", 0, "pattern"), "/a body $.b = 1"),
     "a rule with an unknown method": (("deny", 0, "method"), "TRACE"),
     "a forwarded header": (("headers", 0), "x-forwarded-for"),
     "an odd id": (("id",), "../x"),

@@ -1,0 +1,1 @@
+"""Our own TLS: the certificate that callers are shown, its key, and whom they are trusted by."""
