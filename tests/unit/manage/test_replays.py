@@ -73,14 +73,14 @@ def test_a_key_is_free_after_a_day(world: World) -> None:
     """With or without the keeper's purge, a key means something for one day."""
     replays.begin(world.store, *KEY, DIGEST, NOW)
     replays.finish(world.store, *KEY, 200, b"old")
-    assert purge.purge(world.store, NOW + KEPT_SECONDS - 1).replays == 0
+    assert purge.purge(world.store, NOW + KEPT_SECONDS - 1, 60.0).replays == 0
     late = NOW + KEPT_SECONDS
     assert replays.begin(world.store, *KEY, ANOTHER, late) is None
     with pytest.raises(RequestUnderWay):
         replays.begin(world.store, *KEY, ANOTHER, late + 1)
     replays.finish(world.store, *KEY, 200, b"new")
     assert replays.begin(world.store, *KEY, ANOTHER, late + 2) == Answered(200, b"new")
-    assert purge.purge(world.store, late + KEPT_SECONDS) == purge.Purged(0, 1)
+    assert purge.purge(world.store, late + KEPT_SECONDS, 60.0) == purge.Purged(0, 1, 0)
 
 
 def test_of_many_at_once_one_begins(world: World) -> None:

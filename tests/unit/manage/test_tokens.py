@@ -253,7 +253,7 @@ def test_expired_derived_tokens_are_purged(world: World, monkeypatch: pytest.Mon
         derive(world.store, TENANT, parent, "app", NOW, connection=connection, seconds=second)
         for second in (1, 2, 3, 4, 5)
     ]
-    assert purge.purge(world.store, NOW + 4) == purge.Purged(tokens=4, replays=0)
+    assert purge.purge(world.store, NOW + 4, 60.0) == purge.Purged(4, 0, 0)
     left = tokens.page(world.store, TENANT, derived=True)
     assert left == [short[4].token]
     assert len(tokens.page(world.store, TENANT, derived=False)) == 2
