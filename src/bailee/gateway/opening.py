@@ -45,7 +45,7 @@ class CallVault:
         self._lookup = lookup
         self._verifier = verifier
         self._cache = CredentialCache()
-        self.heads = ProcessSeal()
+        self._heads = ProcessSeal()
         """Seals whole request heads between calls: they hold the placed credential."""
         self._privates: dict[tuple[TenantId, str], X25519PrivateKey] = {}
 
@@ -103,11 +103,23 @@ class CallVault:
         self._cache.keep(route.place, route.sealed.version, kept, now)
         return credential, needles
 
+    def seal_head(self, head: bytes, needles: Needles) -> tuple[bytes, bytes]:
+        """Seal a head that holds the placed credential, with what must not stand in the answer."""
+        return self._heads.seal(_SEPARATOR.join((head, *needles)))
+
+    def open_head(self, sealed: tuple[bytes, bytes]) -> tuple[bytes, Needles] | None:
+        """Open what `seal_head` made; None when everything opened was forgotten since."""
+        kept = self._heads.open(sealed)
+        if kept is None:
+            return None
+        head, *needles = kept.split(_SEPARATOR)
+        return head, needles
+
     def forget(self) -> None:
         """Drop everything opened: the store has changed, perhaps by a revocation."""
         self._cache.drop_all()
         self._privates.clear()
-        self.heads.renew()
+        self._heads.renew()
 
     def _private(self, tenant: TenantId, key_id: str) -> X25519PrivateKey:
         private = self._privates.get((tenant, key_id))

@@ -364,16 +364,16 @@ class Call:
         if known is not None and known.sealed is not None:
             require_same_way(stream, route)
             if self.started_at - known.kept_at < KNOWN_HEAD_SECONDS:
-                kept = vault.heads.open(known.sealed)
+                kept = vault.open_head(known.sealed)
                 if kept is not None:
-                    head, *self._needles = kept.split(b"\0")
+                    head, self._needles = kept
                     self._dropped = known.dropped
                     return head
         placed, self._needles = vault.place_for(stream, route, plan, self.started_at)
         self._path_prefix = placed.path_prefix.decode("ascii")
         head, self._dropped = provider_head(self.received, self.authorized, placed)
         if known is not None and not placed.path_prefix:
-            known.sealed = vault.heads.seal(b"\0".join((head, *self._needles)))
+            known.sealed = vault.seal_head(head, self._needles)
             known.kept_at = self.started_at
             known.dropped = self._dropped
         return head
@@ -462,16 +462,16 @@ class Call:
         """Pass a part of the answer on, in one write."""
         now = self._line.clock()
         self._deadline = now + self._line.call_seconds
-        if begun is not None and self.authorized.route.view.provider.echoes and is_coded(begun):
+        view = self.authorized.route.view
+        if begun is not None and view.provider.echoes and is_coded(begun):
             self._give_up(AnswerMalformed("an answer that may show the credential is compressed"))
             return
-        verdict: list[bytes] = []
-        refusals = self.authorized.route.view.refusals
+        verdict: Sequence[bytes] = ()
+        refusals = view.refusals
         if refusals is not None and (begun is not None or self._held is not None):
             begun, pieces = self._held_back(refusals, begun, pieces, end)
             if begun is None:
                 return
-            view = self.authorized.route.view
             meaning = judge(refusals, begun, pieces if self._held is not None else [])
             verdict = verdict_lines(self.id, view, begun, meaning)
             self._held = None
@@ -506,15 +506,18 @@ class Call:
         before = guard.masked
         body = guard.feed(b"".join(pieces), last=last)
         if guard.masked and not before:
-            _log.warning("the answer shows the credential: it was masked", call=self.id)
+            self._warn_of_echo()
         return [body] if body else []
 
     def _masked(self, data: bytes) -> bytes:
         """Take the credential out of a head, and of a whole answer."""
         masked = mask(data, self._needles)
         if masked is not data:
-            _log.warning("the answer shows the credential: it was masked", call=self.id)
+            self._warn_of_echo()
         return masked
+
+    def _warn_of_echo(self) -> None:
+        _log.warning("the answer shows the credential: it was masked", call=self.id)
 
     def _held_back(
         self, refusals: CompiledRefusals, begun: Begun | None, pieces: list[bytes], end: End | None
@@ -530,7 +533,7 @@ class Call:
             return None, []
         return held.begun, held.pieces
 
-    def _answer_head(self, begun: Begun, verdict: list[bytes]) -> list[bytes]:
+    def _answer_head(self, begun: Begun, verdict: Sequence[bytes]) -> list[bytes]:
         status, head, body = begun
         self._status = status
         self._keep = (

@@ -27,8 +27,6 @@ from bailee.http.head import HEAD_LIMIT, read_head
 from bailee.http.problem import problem_answer
 from bailee.model import CallId
 
-HEAD_SECONDS: Final = 5.0
-"""From the first byte of a head to its end."""
 KEEP_ALIVE_SECONDS: Final = 75.0
 LINGER_SECONDS: Final = 1.0
 """How long a body that nobody wants is read and thrown away, so that the client sees the answer."""
