@@ -13,13 +13,13 @@ from bailee.app.chains import StoreChains, store_heads_forever
 from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
 from bailee.egress.tls import PinnedStream
+from bailee.gateway.line import Line
 from bailee.gateway.listener import Listener
 from bailee.gateway.nonces import NonceLeases
 from bailee.gateway.once import OnceKeys
 from bailee.gateway.opening import CallVault
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
-from bailee.gateway.relay import Line
 from bailee.gateway.route import DialSource
 from bailee.gateway.routing import Routing
 from bailee.gateway.snapshot import Snapshot

@@ -16,13 +16,13 @@ from bailee.app.keyring import open_keyring
 from bailee.config import Settings, load
 from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
+from bailee.gateway.line import Line
 from bailee.gateway.listener import Listener
 from bailee.gateway.nonces import NonceLeases
 from bailee.gateway.once import OnceKeys
 from bailee.gateway.opening import CallVault
 from bailee.gateway.outbox import Outbox
 from bailee.gateway.pipeline import Pipeline
-from bailee.gateway.relay import Line
 from bailee.gateway.route import DialSource
 from bailee.gateway.routing import Routing
 from bailee.gateway.snapshot import Snapshot

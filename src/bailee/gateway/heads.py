@@ -1,4 +1,4 @@
-"""The heads of a call, built from parsed parts and never copied."""
+"""The head for the provider, built from parsed parts and never copied."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,7 +6,6 @@ from typing import Final
 from bailee.errors import UnsignableRequest
 from bailee.gateway.authorize import Authorized
 from bailee.http.head import CHUNKED, Received
-from bailee.http.location import Rewriter
 from bailee.model import RELAYED_METHODS
 from bailee.signing.place import Placed
 from bailee.signing.request import SignedRequest, Unsigned
@@ -97,42 +96,6 @@ def signed_head(
         b"\r\n",
     )
     return b"".join(parts), dropped
-
-
-def rewritten_lines(
-    locating: list[tuple[str, str]],
-    received: Received,
-    authorized: Authorized,
-    path_prefix: str,
-    scheme: str,
-) -> list[bytes]:
-    """Rewrite an answer's headers that hold URLs into ones of ours; what leads elsewhere goes.
-
-    Args:
-        locating: Lower-case names and values.
-        received: The request; its Host is what the client calls us by, and the form of the URLs
-            is that of the call.
-        authorized: Where the call went.
-        path_prefix: What of the provider's path holds the credential.
-        scheme: How the client reached us, `http` or `https`.
-    """
-    route, host = authorized.route, received.host.decode("ascii")
-    rewriter = Rewriter(
-        origins=route.view.provider.origins,
-        connection=route.connection,
-        base=f"{scheme}://{host.partition('.')[2] if authorized.by_host else host}",
-        path_prefix=path_prefix,
-        reserved=route.view.reserved,
-        by_host=authorized.by_host,
-    )
-    requested = f"https://{route.origin.authority}{path_prefix}{authorized.path}"
-    lines = []
-    for name, value in locating:
-        rewrite = rewriter.rewrite_link if name == "link" else rewriter.rewrite
-        rewritten = rewrite(value, requested)
-        if rewritten is not None:
-            lines.append(f"{name}: {rewritten}\r\n".encode("ascii", "replace"))
-    return lines
 
 
 def _length_line(received: Received) -> bytes:

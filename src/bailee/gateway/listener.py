@@ -12,7 +12,7 @@ import structlog
 from bailee.egress.pool import Pool
 from bailee.egress.tls import PinnedStream
 from bailee.errors import JournalUnavailable
-from bailee.gateway.relay import Line
+from bailee.gateway.line import Line
 from bailee.gateway.session import Calls, Session
 from bailee.gateway.snapshot import CHECK_SECONDS, Snapshot
 from bailee.gateway.tls_client import TlsClient

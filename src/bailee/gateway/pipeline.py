@@ -30,7 +30,8 @@ from bailee.gateway.authorize import (
 )
 from bailee.gateway.bodies import too_large
 from bailee.gateway.inbound import Inbound
-from bailee.gateway.relay import Call, Line
+from bailee.gateway.line import Line, UnderWay
+from bailee.gateway.relay import Call
 from bailee.gateway.session import Session
 from bailee.gateway.snapshot import Snapshot
 from bailee.http.calls_domain import CallsDomain
@@ -174,7 +175,7 @@ class Pipeline:
             if refused is not None:
                 call.revoke(refused)
 
-    def _still_allowed(self, call: Call, now: float) -> BaileeError | None:
+    def _still_allowed(self, call: UnderWay, now: float) -> BaileeError | None:
         """Decide again about a call under way; None when it may go on."""
         asked, route = call.authorized, call.authorized.route
         try:

@@ -7,20 +7,15 @@ answer never looks whole.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 from msgspec.structs import replace
 
-from bailee.egress.dial import Door, dial
-from bailee.egress.pool import Pool
-from bailee.egress.resolve import Resolver
 from bailee.egress.tls import PinnedStream
 from bailee.errors import (
     AnswerLost,
-    AnswerMalformed,
     BaileeError,
     BodyTimeout,
     ClientGone,
@@ -28,64 +23,29 @@ from bailee.errors import (
     InternalError,
     OutcomeUnknown,
     ProviderTimeout,
-    ProviderUnreachable,
     Reached,
     RouteChanged,
 )
 from bailee.gateway.answers import AnswerReader, Begun, End
-from bailee.gateway.authorize import KNOWN_HEAD_SECONDS, Authorized
+from bailee.gateway.authorize import Authorized
 from bailee.gateway.bodies import allowed_by, too_large
-from bailee.gateway.heads import (
-    provider_head,
-    rewritten_lines,
-    signed_head,
-    unsigned_request,
-)
+from bailee.gateway.client_head import framed_lines, own_lines, rewritten_lines
+from bailee.gateway.departure import Departure
 from bailee.gateway.inbound import BODY_WAITING_LIMIT, Inbound
-from bailee.gateway.nonces import NonceLeases
-from bailee.gateway.once import RECONCILE, Claim, OnceKeys, claim_of, what_was_sent
-from bailee.gateway.opening import CallVault, Needles, require_same_way
-from bailee.gateway.outbox import Outbox
+from bailee.gateway.line import Line
+from bailee.gateway.once import RECONCILE, claim_of, what_was_sent
+from bailee.gateway.opening import Needles
+from bailee.gateway.screen import Screen, mask_whole
+from bailee.gateway.sending import Message, placed_message, signed_message
 from bailee.gateway.session import Session
-from bailee.gateway.verdict import HeldAnswer, is_coded, judge, must_hold, verdict_lines
-from bailee.http.echo import EchoGuard, mask
-from bailee.http.framing import LAST_CHUNK, STATUS_LINES, AnswerBody, chunk, status_line
+from bailee.http.framing import LAST_CHUNK, chunk
 from bailee.http.head import CHUNKED, Received
 from bailee.journal.entry import Outcome
-from bailee.journal.writer import Journal
 from bailee.model import Bodies, CallId
-from bailee.providers.refusal import CompiledRefusals
-from bailee.signing.place import PlacePlan
-from bailee.signing.sign import Signer
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2. Only these are sent again, and only when a pooled stream turns out dead."""
-_DROPPED_NAMES_LIMIT: Final = 1024
 _log = structlog.get_logger("gateway")
-
-
-@dataclass(slots=True)
-class Line:
-    """What all calls of a worker share."""
-
-    vault: CallVault
-    pool: Pool[PinnedStream]
-    resolver: Resolver
-    journal: Journal
-    tasks: asyncio.TaskGroup
-    outbox: Outbox
-    calls: set["Call"]
-    clock: Callable[[], float]
-    """Seconds that never go back: the loop's."""
-    call_seconds: float
-    connect_seconds: float
-    held_body_bytes: int
-    """The largest body that is held until it is whole: it is judged, or the scheme signs it."""
-    nonces: NonceLeases
-    once: OnceKeys
-    scheme: str = "http"
-    """How clients reach this worker: `https` where it speaks TLS itself. No header decides it."""
-
 
 # How far a call is, in order. Plain numbers: they are compared a dozen times in a call.
 _RECORDING: Final = 0
@@ -94,8 +54,6 @@ _DIALLING: Final = 2
 _SENT: Final = 3
 _ANSWERING: Final = 4
 _ENDED: Final = 5
-_STREAMS_TRIED: Final = 3
-"""A stream that died while the call's nonce was leased is replaced; so many are tried."""
 
 
 class Call:
@@ -118,17 +76,14 @@ class Call:
     _sent_bytes = 0
     _received_bytes = 0
     _dropped: Sequence[bytes] = ()
-    _held: HeldAnswer | None = None
-    _nonce = ""
-    _claim: Claim | None = None
-    """The key of `Bailee-Once`, from when the database is asked for it."""
+    _screen: Screen | None = None
+    _departure: Departure | None = None
+    """The call's way to a stream, where it could not have one at once."""
     _sent_at = 0.0
     """When a call that did not leave in the turn it began in was sent, Unix seconds."""
-    _gathered = b""
     _granted_by: Bodies = ()
     """The rules about its body that let the call through, where there are any."""
     _needles: Needles = ()
-    _guard: EchoGuard | None = None
     _path_prefix = ""
 
     def __init__(
@@ -243,8 +198,13 @@ class Call:
         self._dialling = self._line.tasks.create_task(self._dial_and_proceed())
 
     async def _dial_and_proceed(self) -> None:
+        claim = claim_of(self.received, self.authorized, self.id)
+        departure = self._departure = Departure(self.authorized, self._line, claim)
+        signer = self.authorized.route.view.signer
+        asks = claim is not None or (signer is not None and signer.nonce != "none")
         try:
-            stream = await self._ready_stream()
+            # Where the database is not asked, the pool was asked before.
+            stream = await departure.stream(pooled=asks and not self._retried)
         except BaileeError as refused:
             self._dialling = None
             self._fail(refused)
@@ -266,54 +226,19 @@ class Call:
             stream.abort()
             self._give_up(InternalError())
 
-    async def _ready_stream(self) -> PinnedStream:
-        """A stream to send on, with the call's key and nonce, where it has one or wants one."""
-        route, line = self.authorized.route, self._line
-        signer, claim = route.view.signer, claim_of(self.received, self.authorized, self.id)
-        asks = claim is not None or (signer is not None and signer.nonce != "none")
-        if claim is not None:
-            await line.once.refuse_used(claim)
-        for _ in range(_STREAMS_TRIED):
-            # Where the database is not asked, the pool was asked before.
-            stream = line.pool.take(route.key) if asks and not self._retried else None
-            if stream is not None:
-                stream.reused = True
-            else:
-                door = Door(route.origin, route.source)
-                stream = await dial(
-                    door, route.pins, route.key, line.resolver, line.connect_seconds
-                )
-            if not asks:
-                return stream
-            try:
-                if claim is not None and self._claim is None:
-                    await self._take_key(claim)
-                if signer is not None:  # last: what is leased later must not be sent before
-                    self._nonce = await line.nonces.next_for(route.connection, signer)
-            except BaseException:
-                stream.abort()
-                raise
-            if stream.alive:
-                return stream
-        raise ProviderUnreachable("the provider closes its connections at once")
-
-    async def _take_key(self, claim: Claim) -> None:
-        self._claim = claim  # before it is known: whoever ends the call now releases it
-        try:
-            await self._line.once.claim(claim)
-        except BaileeError:
-            self._claim = None
-            raise
-
     # --- open, sign, send ---
 
     def _proceed(self, stream: PinnedStream) -> None:
         try:
-            head = self._head_for(stream)
+            message = self._message_for(stream)
         except BaileeError as refused:
             self._line.pool.give(stream, self._line.clock())
             self._fail(refused)
             return
+        head, self._needles, self._dropped, self._path_prefix, signed_bytes = message
+        if signed_bytes is not None:
+            self._body_ended = True
+            self._sent_bytes += signed_bytes
         self._stream = stream
         reader = stream.receiver
         if not isinstance(reader, AnswerReader):
@@ -330,53 +255,21 @@ class Call:
             session.resume_body()
         stream.write(head + self._body_so_far() if self._inbound.pieces else self._ended(head))
 
-    def _head_for(self, stream: PinnedStream) -> bytes:
+    def _message_for(self, stream: PinnedStream) -> Message:
         """The head for the provider, with the whole body where the scheme signs it."""
-        view = self.authorized.route.view
+        line, authorized, received = self._line, self.authorized, self.received
+        view, now = authorized.route.view, self.started_at
         if view.plan is not None:
-            return self._placed_head(stream, view.plan)
-        if view.signer is None:
+            return placed_message(
+                line.vault, stream, view.plan, authorized, self._inbound, received, now
+            )
+        signer = view.signer
+        if signer is None:
             raise InternalError("a provider without a scheme")
-        return self._signed_message(stream, view.signer)
-
-    def _signed_message(self, stream: PinnedStream, signer: Signer) -> bytes:
-        route, received = self.authorized.route, self.received
-        credential, self._needles = self._line.vault.open_for(stream, route, self.started_at)
-        if signer.covers_body and self._inbound.pieces:
-            self._gathered = b"".join(self._inbound.take_pieces())
-        unsigned = unsigned_request(received, self.authorized, self._gathered)
-        # The provider compares the time with its own: it is taken now, after the dial.
+        body = b"".join(self._inbound.take_pieces()) if signer.covers_body else b""
+        nonce = "" if self._departure is None else self._departure.nonce
         self._sent_at = time.time()
-        signed = signer.sign(unsigned, credential, self._sent_at, self._nonce)
-        body_signed = signer.covers_body
-        head, self._dropped = signed_head(
-            received, self.authorized, signed, body_signed=body_signed
-        )
-        if not body_signed:
-            return head
-        self._body_ended = True
-        self._sent_bytes += len(signed.body)
-        return head + signed.body
-
-    def _placed_head(self, stream: PinnedStream, plan: PlacePlan) -> bytes:
-        """The head for the provider: made, or the same as of the same request before."""
-        vault, route, known = self._line.vault, self.authorized.route, self._inbound.known
-        if known is not None and known.sealed is not None:
-            require_same_way(stream, route)
-            if self.started_at - known.kept_at < KNOWN_HEAD_SECONDS:
-                kept = vault.open_head(known.sealed)
-                if kept is not None:
-                    head, self._needles = kept
-                    self._dropped = known.dropped
-                    return head
-        placed, self._needles = vault.place_for(stream, route, plan, self.started_at)
-        self._path_prefix = placed.path_prefix.decode("ascii")
-        head, self._dropped = provider_head(self.received, self.authorized, placed)
-        if known is not None and not placed.path_prefix:
-            known.sealed = vault.seal_head(head, self._needles)
-            known.kept_at = self.started_at
-            known.dropped = self._dropped
-        return head
+        return signed_message(line.vault, stream, signer, authorized, received, body, nonce, now)
 
     def _body_so_far(self) -> bytes:
         pieces = self._inbound.take_pieces()
@@ -426,8 +319,9 @@ class Call:
         """The client hung up: the stream is in the middle of a call and is not used again."""
         if self._stage is not _ENDED:
             self._drop_stream()
-            if self._claim is not None and self.unsent:
-                self._line.once.release(self._claim)
+            departure = self._departure
+            if departure is not None and departure.claimed is not None and self.unsent:
+                self._line.once.release(departure.claimed)
             self._close_record(ClientGone(), self._line.clock())
 
     def client_reads(self, reads: bool) -> None:
@@ -462,105 +356,54 @@ class Call:
         """Pass a part of the answer on, in one write."""
         now = self._line.clock()
         self._deadline = now + self._line.call_seconds
-        view = self.authorized.route.view
-        if begun is not None and view.provider.echoes and is_coded(begun):
-            self._give_up(AnswerMalformed("an answer that may show the credential is compressed"))
-            return
-        verdict: Sequence[bytes] = ()
-        refusals = view.refusals
-        if refusals is not None and (begun is not None or self._held is not None):
-            begun, pieces = self._held_back(refusals, begun, pieces, end)
-            if begun is None:
-                return
-            meaning = judge(refusals, begun, pieces if self._held is not None else [])
-            verdict = verdict_lines(self.id, view, begun, meaning)
-            self._held = None
-        self._received_bytes += sum(map(len, pieces))
-        if self._guard is not None or (end is None and self._needles):
-            pieces = self._guarded(pieces, last=end is not None)
-        out = pieces
         if pieces:
-            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._received_bytes += sum(map(len, pieces))
+        screen, needles = self._screen, self._needles
         if begun is not None:
-            out = self._answer_head(begun, verdict)
+            view = self.authorized.route.view
+            if view.screened or (end is None and needles):
+                screen = self._screen = Screen(self.id, view, needles)
+        if screen is not None:
+            try:
+                begun, pieces = screen.sift(begun, pieces, last=end is not None)
+            except BaileeError as doubtful:
+                self._give_up(doubtful)
+                return
+        out: list[bytes] = []
+        if begun is not None:
+            out = self._answer_head(begun)
             self._stage = _ANSWERING
-            if pieces:
-                out.append(chunk(body) if self._chunks_out else body)
-        elif self._chunks_out and pieces:
-            out = [chunk(body)]
+        if pieces:
+            if self._chunks_out:
+                out.append(chunk(b"".join(pieces)))
+            else:
+                out += pieces
         if end is not None and self._chunks_out:
             out.append(LAST_CHUNK)
         if out:
             data = b"".join(out)
-            if begun is not None and self._needles:
-                data = self._masked(data)
+            if begun is not None and needles:
+                data = mask_whole(data, needles, self.id)
             self._line.outbox.write(self._session.transport, data)
         if end is not None:
             self._answer_done(end.reusable, now)
 
-    def _guarded(self, pieces: list[bytes], *, last: bool) -> list[bytes]:
-        """Take the credential out of a part of a body that comes in several."""
-        guard = self._guard
-        if guard is None:
-            guard = self._guard = EchoGuard(self._needles)
-        before = guard.masked
-        body = guard.feed(b"".join(pieces), last=last)
-        if guard.masked and not before:
-            self._warn_of_echo()
-        return [body] if body else []
-
-    def _masked(self, data: bytes) -> bytes:
-        """Take the credential out of a head, and of a whole answer."""
-        masked = mask(data, self._needles)
-        if masked is not data:
-            self._warn_of_echo()
-        return masked
-
-    def _warn_of_echo(self) -> None:
-        _log.warning("the answer shows the credential: it was masked", call=self.id)
-
-    def _held_back(
-        self, refusals: CompiledRefusals, begun: Begun | None, pieces: list[bytes], end: End | None
-    ) -> tuple[Begun | None, list[bytes]]:
-        """Hold an answer back until its meaning is known; its head is None until then."""
-        held = self._held
-        if held is None:
-            if begun is None or not must_hold(refusals, begun):
-                return begun, pieces
-            held = self._held = HeldAnswer(begun)
-        held.add(pieces)
-        if end is None and not held.full:
-            return None, []
-        return held.begun, held.pieces
-
-    def _answer_head(self, begun: Begun, verdict: Sequence[bytes]) -> list[bytes]:
-        status, head, body = begun
-        self._status = status
+    def _answer_head(self, begun: Begun) -> list[bytes]:
+        self._status = begun.status
         self._keep = (
             self.received.keep_alive and self._inbound.complete and not self._session.draining
         )
-        lines = [STATUS_LINES.get(status) or status_line(status), *head.lines]
-        if body is AnswerBody.LENGTH or (
-            body is AnswerBody.NONE and head.length is not None and status != 204
-        ):
-            lines += (b"Content-Length: ", head.length or b"0", b"\r\n")
-        elif body is not AnswerBody.NONE:
-            self._chunks_out = True
-            lines.append(b"Transfer-Encoding: chunked\r\n")
-        if head.locating:
+        lines, self._chunks_out = framed_lines(begun)
+        if begun.head.locating:
             lines += rewritten_lines(
-                head.locating,
+                begun.head.locating,
                 self.received,
                 self.authorized,
                 self._path_prefix,
                 self._line.scheme,
             )
-        lines += (b"Bailee-Call: ", self.id.encode("ascii"), b"\r\n")
-        lines += verdict
-        if self._dropped:
-            names = b", ".join(sorted(set(self._dropped)))[:_DROPPED_NAMES_LIMIT]
-            lines += (b"Bailee-Dropped: ", names, b"\r\n")
-        lines.append(b"\r\n" if self._keep else b"Connection: close\r\n\r\n")
+        verdict = () if self._screen is None else self._screen.verdict
+        lines += own_lines(self.id, verdict, self._dropped, keep=self._keep)
         return lines
 
     def _answer_done(self, reusable: bool, now: float) -> None:
@@ -608,7 +451,7 @@ class Call:
     def _may_retry(self) -> bool:
         return (
             self._stage is _SENT
-            and self._held is None
+            and (self._screen is None or not self._screen.holds)
             and not self._retried
             and self._stream is not None
             and self._stream.reused
@@ -628,7 +471,8 @@ class Call:
             return
         if self._retried:
             error.reached = Reached.MAYBE
-        begun, claim = self._stage is _ANSWERING, self._claim if self.unsent else None
+        begun = self._stage is _ANSWERING
+        claim = self._departure.claimed if self.unsent and self._departure is not None else None
         if not (self.unsent or self._repeatable):
             at = self._sent_at or self.started_at
             error.members = what_was_sent(self.method, self.authorized.path, at)

@@ -51,6 +51,8 @@ class ProviderView:
     """How requests are signed, where they are."""
     refusals: CompiledRefusals | None
     """The provider's refusals, where its file names any."""
+    screened: bool
+    """Whether all its answers are looked at before they are passed on."""
     reserved: frozenset[str]
     """Query parameters in which the credential stands, or what was made with it."""
     refused_parameters: frozenset[str]
@@ -110,6 +112,7 @@ def make_view(provider: Provider, serial: int) -> ProviderView:
         placed.add(token.name)
     if provider.echoes:
         placed.add("accept-encoding")
+    refusals = compile_refusals(provider.refusals) if provider.refusals else None
     return ProviderView(
         provider=provider,
         serial=serial,
@@ -118,7 +121,8 @@ def make_view(provider: Provider, serial: int) -> ProviderView:
         headers=RequestHeaderPolicy.of(provider.headers, placed),
         plan=plan,
         signer=None if plan is not None else signer,
-        refusals=compile_refusals(provider.refusals) if provider.refusals else None,
+        refusals=refusals,
+        screened=refusals is not None or provider.echoes,
         reserved=signer.query_names,
         refused_parameters=signer.query_names if plan is not None else frozenset(),
     )

@@ -342,7 +342,8 @@ async def test_a_client_that_leaves_while_its_key_is_taken_gives_it_back(stage: 
 
 def claiming(stage: Stage) -> bool:
     """Whether a call has asked for its key."""
-    return any(each._claim is not None for each in stage.gate.line.calls)
+    departures = [each._departure for each in stage.gate.line.calls]
+    return any(each is not None and each.claimed is not None for each in departures)
 
 
 @pytest.mark.parametrize("leaves", [False, True])
