@@ -1,68 +1,56 @@
-"""One gateway worker beside nginx's bare reverse proxy: same upstream, same load, same run.
+"""One worker of `bailee serve` beside other proxies: same upstream, same load, same core, one run.
 
-    .venv/bin/python bench/relay.py [--seconds 5] [--rounds 3] [--connections 32] [--varied]
-                                    [--one-core]
+    .venv/bin/python bench/relay.py [--all | --peers nginx,haproxy,...] [--install]
+                                    [--seconds 5] [--rounds 3] [--connections 32]
+                                    [--varied] [--one-core] [--arrivals poisson] [--json FILE]
 
-The upstream is nginx with TLS 1.3 and a 1 KB JSON answer. The load is wrk. Each proxy runs alone,
-in turn, pinned to core 0; upstream and load share core 1, or with `--one-core` core 0 too: then no
-write has to wake a sleeping core, which on a virtual machine costs the writer microseconds that
-the fastest proxy is spared. CPU is the proxy's own time (user + system) from /proc, so that the
-ratio holds on a noisy machine. With `--varied` every request has another query, so that nothing
-that Bailee remembers of a whole request head can serve it. nginx proxies bare: no token, no grant,
-no pin, no journal. Needs Debian's nginx and wrk.
+The upstream is an nginx with TLS 1.3 and a 1 KB JSON answer. Each proxy runs in turn, pinned to
+core 0; upstream and load share core 1, or with `--one-core` core 0 too: then no write has to wake a
+sleeping core, which on a virtual machine costs the writer microseconds that the fastest proxy is
+spared. Connections are kept on both sides.
+
+Two loads. First wrk, a closed loop: what a proxy carries at most. Its quantiles there leave out
+what callers would have waited who come at their own time (coordinated omission). Then `pace`, an
+open loop: half of the rate that Bailee has just carried, offered to each proxy alike; its times run
+from when a call was *due*, so that nothing is left out. Arrivals are evenly spaced as wrk2's, or
+by `--arrivals poisson` as of callers who know nothing of each other. On two cores the load shares
+its core with the upstream, so what it measures holds both; that is the same for each proxy.
+
+CPU is the proxy's own time (user + system, all of its processes) from /proc, so that the ratio
+holds on a noisy machine. With `--varied` every request has another query, so that nothing that
+Bailee remembers of a whole request head can serve it.
+
+Bailee does all that it does: token, grant, caller's limits, budgets, journal, deadlines, pin, the
+head made anew, the credential placed and looked for in the answer. What a peer does is in its line.
+Needs Debian's nginx, wrk and gcc. Without `--all` those peers are measured that are there;
+`--install` makes the environments of those that are wheels.
 """
 
 import argparse
 import json
-import os
-import platform
-import re
-import shutil
-import signal
-import socket
-import subprocess
-import sys
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
+from measure import (
+    Report,
+    Target,
+    cpu_seconds,
+    family,
+    free_port,
+    options,
+    pace,
+    require,
+    resident,
+    wait_for,
+    wrk,
+)
+from peers import PEERS, Peer
+from world import OTHER_CORE, PROXY_CORE, Provider, bailee, build_house, furnish, provider
 
-from bailee.reference.pki import World  # the path is set above
-from house import SOURCE, build_house, make_provider  # the path is set above
-
-UPSTREAM = """
-daemon off; worker_processes 1; pid {dir}/up.pid; error_log {dir}/up.err;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; keepalive_requests 100000000;
-  server {{
-    listen 127.0.0.1:{port} ssl; server_name api.test;
-    ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.3;
-    location / {{ default_type application/json; return 200 '{body}'; }}
-  }}
-}}
-"""
-PROXY = """
-daemon off; worker_processes 1; pid {dir}/px.pid; error_log {dir}/px.err;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; keepalive_requests 100000000;
-  upstream api {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 100000000; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass https://api; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_set_header Host api.test; proxy_bind {source};
-      proxy_ssl_protocols TLSv1.3; proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca};
-      proxy_ssl_name api.test; proxy_ssl_server_name on;
-    }}
-  }}
-}}
-"""
 VARIED = """
 local n = 0
 request = function()
@@ -71,184 +59,166 @@ request = function()
 end
 """
 Figures = dict[str, float]
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as trial:
-        return int(trial.getsockname()[1])
-
-
-def cpu_seconds(pids: list[int]) -> float:
-    """User and system time of processes so far."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
-
-
-def children(pid: int) -> list[int]:
-    """A process and its children."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [pid, *(int(child) for child in text.split())]
+WARM_UP_SECONDS = 1
+BAILEE = "bailee"
 
 
 @contextmanager
-def running(core: int, *command: str, **more: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A process pinned to a core, ended by its pid."""
-    process = subprocess.Popen(["taskset", "-c", str(core), *command], **more)  # type: ignore[call-overload]  # passed through as given
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(40)
+def started(
+    name: str, upstream: Provider, directory: Path, core: int
+) -> Iterator[tuple[int, Target]]:
+    """Start a proxy by its name: its pid, and where its calls go."""
+    place = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=directory))
+    place.chmod(0o755)
+    if name == BAILEE:
+        house = build_house(place / "vault")
+        try:
+            connection, token = furnish(house, upstream.port, upstream.world)
+            with bailee(house, connection, token, core=core) as served:
+                yield served.worker, served.target("/v1/balance")
+        finally:
+            house.store.close()
+        return
+    (peer,) = (each for each in PEERS if each.name == name)
+    port = free_port()
+    with peer.start(upstream, place, port, PROXY_CORE) as process:
+        wait_for(port)
+        yield process.pid, Target(port, "/v1/balance", "t" * 60)
 
 
-def load(port: int, path: str, token: str, seconds: int, args: argparse.Namespace) -> Figures:
-    """Run wrk and read what it says."""
-    command = ["taskset", "-c", str(args.others), "wrk", "-t1", f"-c{args.connections}"]
-    command += [f"-d{seconds}", "--latency", "-H", f"Authorization: Bearer {token}"]
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        if args.varied:
-            script.write(VARIED.format(path=path))
-            script.flush()
-            command += ["-s", script.name]
-        command.append(f"http://127.0.0.1:{port}{path}")
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    text = done.stdout
-    if "Non-2xx" in text or "Socket errors" in text:
-        raise SystemExit(f"the load saw errors:\n{text}")
-    calls = re.search(r"(\d+) requests in", text)
-    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
-    p50 = re.search(r"50%\s+([\d.]+)(us|ms|s)", text)
-    assert calls and p99 and p50
-    unit = {"us": 1.0, "ms": 1e3, "s": 1e6}
+def saturate(pid: int, target: Target, args: argparse.Namespace) -> Figures:
+    """Warm up, then one round of the closed loop."""
+    script = VARIED.format(path=target.path) if args.varied else ""
+    wrk(target, WARM_UP_SECONDS, args.connections, args.others, script)
+    pids = family(pid)
+    before, begun = cpu_seconds(pids), time.monotonic()
+    seen = wrk(target, args.seconds, args.connections, args.others, script)
+    cpu, wall = cpu_seconds(pids) - before, time.monotonic() - begun
     return {
-        "calls": float(calls[1]),
-        "p50_us": float(p50[1]) * unit[p50[2]],
-        "p99_us": float(p99[1]) * unit[p99[2]],
+        "calls_per_second": seen.calls / wall,
+        "cpu_us": cpu / seen.calls * 1e6,
+        "p50_us": seen.p50_us,
+        "p99_us": seen.p99_us,
+        "rss_mib": resident(pids) / 2**20,
     }
 
 
-def measure(pid: int, port: int, path: str, token: str, args: argparse.Namespace) -> Figures:
-    """Warm up, then one measured round."""
-    load(port, path, token, 1, args)
-    pids = children(pid)
-    before, started = cpu_seconds(pids), time.monotonic()
-    seen = load(port, path, token, args.seconds, args)
-    cpu, wall = cpu_seconds(pids) - before, time.monotonic() - started
-    seen["calls_per_second"] = seen["calls"] / wall
-    seen["cpu_us_per_call"] = cpu / seen["calls"] * 1e6
-    seen["calls_per_cpu_second"] = seen["calls"] / cpu
-    return seen
+def offer(target: Target, rate: float, args: argparse.Namespace) -> Figures:
+    """One round of the open loop."""
+    pace(target, rate, WARM_UP_SECONDS, args.connections, args.others, args.arrivals)
+    return pace(target, rate, args.seconds, args.connections, args.others, args.arrivals)
 
 
-def wait_for(port: int) -> None:
-    """Until a port answers, 10 seconds at most."""
-    for _ in range(500):
-        with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise SystemExit(f"nothing listens on {port}")
+def measure_all(
+    names: list[str], args: argparse.Namespace, report: Report, directory: Path
+) -> dict[str, list[Figures]]:
+    """All rounds: in each, every proxy in turn, Bailee first, for its rate is offered to all."""
+    rounds: dict[str, list[Figures]] = {name: [] for name in [BAILEE, *names]}
+    with provider(directory, args.others) as upstream:
+        for number in range(args.rounds):
+            rate = 0.0
+            for name, kept in rounds.items():
+                with started(name, upstream, directory, args.others) as (pid, target):
+                    figures = saturate(pid, target, args)
+                    rate = rate or figures["calls_per_second"] / 2
+                    offered = offer(target, rate, args)
+                figures |= {"offered": rate, **{f"open_{key}": v for key, v in offered.items()}}
+                kept.append(figures)
+                shown = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
+                report.line(f"round {number + 1} {name}: {shown}")
+    return rounds
+
+
+def table(rounds: dict[str, list[Figures]], report: Report) -> dict[str, Figures]:
+    """Print the median of each proxy."""
+    medians = {
+        name: {key: statistics.median(each[key] for each in seen) for key in seen[0]}
+        for name, seen in rounds.items()
+    }
+    report.line()
+    report.line("medians; the last two at the same offered rate, from when a call was due")
+    report.line("proxy      calls/s  CPU us  p50 us  p99 us  RSS MiB  offered/s  p50 us   p99 us")
+    for name, each in medians.items():
+        kept = each["open_answered"] >= 0.99 * (each["open_called"] + each["open_unsent"])
+        due = f"{each['open_due_p50_us']:7.0f} {each['open_due_p99_us']:8.0f}"
+        report.line(
+            f"{name:9} {each['calls_per_second']:8.0f} {each['cpu_us']:7.1f} {each['p50_us']:7.0f}"
+            f" {each['p99_us']:7.0f} {each['rss_mib']:8.1f} {each['offered']:10.0f}"
+            f" {due if kept else 'not carried'}"
+        )
+    return medians
+
+
+def judge(medians: dict[str, Figures], report: Report) -> None:
+    """Print ratios, and the figures that are to be reached."""
+    ours = medians[BAILEE]
+    report.line()
+    for name, each in medians.items():
+        if name != BAILEE:
+            report.line(
+                f"bailee / {name}, calls a CPU second: {each['cpu_us'] / ours['cpu_us']:.2f}"
+            )
+    if "nginx" in medians:
+        nginx = medians["nginx"]
+        report.figure(
+            "of nginx's calls a CPU second", nginx["cpu_us"] / ours["cpu_us"], at_least=0.5
+        )
+        report.figure(
+            "p99 beside nginx's at the same offered rate",
+            ours["open_due_p99_us"] / nginx["open_due_p99_us"],
+            at_most=1.5,
+        )
+    if "go" in medians:
+        ratio = medians["go"]["cpu_us"] / ours["cpu_us"]
+        report.figure("of Go's calls a CPU second", ratio, at_least=2.0)
+
+
+def chosen(args: argparse.Namespace) -> list[Peer]:
+    """Whom to measure."""
+    asked = args.peers.split(",") if args.peers else [peer.name for peer in PEERS]
+    unknown = set(asked) - {peer.name for peer in PEERS}
+    if unknown:
+        raise SystemExit(f"unknown peers: {', '.join(sorted(unknown))}")
+    peers = [peer for peer in PEERS if peer.name in asked]
+    for peer in peers:
+        if args.all or args.peers or (args.install and peer.wheel):
+            peer.install()
+    return [peer for peer in peers if peer.installed]
 
 
 def main() -> None:
-    """Build the world, run both in turn, print a table and JSON."""
-    parser = argparse.ArgumentParser()
+    """Measure, tell."""
+    parser = options(__doc__ or "")
+    parser.add_argument("--peers", default="", help="names, with commas between them")
+    parser.add_argument("--all", action="store_true", help="refuse to run without one of the peers")
+    parser.add_argument("--install", action="store_true", help="install the peers that are wheels")
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--varied", action="store_true")
     parser.add_argument("--one-core", action="store_true")
+    parser.add_argument("--arrivals", choices=("constant", "poisson"), default="constant")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    args.others = 0 if args.one_core else 1
-    if not shutil.which("nginx") or not shutil.which("wrk"):
-        raise SystemExit("this bench needs nginx and wrk: apt-get install nginx-light wrk")
-    with tempfile.TemporaryDirectory() as name:
-        results = run(Path(name), args)
-    report(results, args)
-
-
-def run(directory: Path, args: argparse.Namespace) -> dict[str, list[Figures]]:
-    """All rounds."""
-    world = World.create(["api.test"])
-    cert, key = world.leaf.write(directory, "leaf")
-    (directory / "ca.pem").write_bytes(world.root.pem)
-    upstream, nginx, gateway = free_port(), free_port(), free_port()
-    body = json.dumps({"balance": "1" * 1008})
-    (directory / "up.conf").write_text(
-        UPSTREAM.format(dir=directory, port=upstream, cert=cert, key=key, body=body)
-    )
-    (directory / "px.conf").write_text(
-        PROXY.format(
-            dir=directory, port=nginx, upstream=upstream, ca=directory / "ca.pem", source=SOURCE
-        )
-    )
-    house = build_house(directory / "vault")
-    provider = make_provider(upstream, world.root.pem.decode())
-    house.approve_provider(provider)
-    house.approve_pins(provider.id, [world.leaf.pin])
-    connection = house.add_connection(provider, {"api_key": "k" * 40})
-    token = house.add_caller()
-    house.grant(connection, "GET /v1/**")
-    config = house.write_config(gateway, free_port(), free_port())
-    results: dict[str, list[Figures]] = {"nginx": [], "bailee": []}
-    with running(args.others, "nginx", "-c", str(directory / "up.conf"), "-p", str(directory)):
-        wait_for(upstream)
-        for _ in range(args.rounds):
-            with running(0, "nginx", "-c", str(directory / "px.conf"), "-p", str(directory)) as px:
-                wait_for(nginx)
-                results["nginx"].append(measure(px.pid, nginx, "/v1/balance", token, args))
-            with gateway_worker(config, gateway, house.root.reveal()) as worker:
-                wait_for(gateway)
-                path = f"/{connection}/v1/balance"
-                results["bailee"].append(measure(worker.pid, gateway, path, token, args))
-    return results
-
-
-@contextmanager
-def gateway_worker(config: Path, port: int, root_key: bytes) -> Iterator[subprocess.Popen[bytes]]:
-    """One worker, started as the supervisor starts it."""
-    reading, writing = os.pipe()
-    os.write(writing, root_key)
-    os.close(writing)
-    with socket.create_server(("127.0.0.1", port), backlog=4096) as listening:
-        command = [sys.executable, "-m", "bailee.app.gateway", "--config", str(config)]
-        command += ["--listen-fd", str(listening.fileno()), "--root-key-fd", str(reading)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-        with running(
-            0, *command, pass_fds=(listening.fileno(), reading), env=environment
-        ) as process:
-            os.close(reading)
-            yield process
-
-
-def report(results: dict[str, list[Figures]], args: argparse.Namespace) -> None:
-    """The best round of each, and the ratio of the medians of CPU per call."""
-    print(f"# {platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(
+    if args.quick:
+        args.seconds, args.rounds = 1, 1
+    args.others = PROXY_CORE if args.one_core else OTHER_CORE
+    require("nginx", "wrk", "taskset")
+    peers = chosen(args)
+    report = Report("relay", args)
+    report.line(
         f"# {args.connections} connections, {args.rounds} rounds of {args.seconds} s, 1 KB JSON, "
-        f"{'varied' if args.varied else 'same'} requests, "
+        f"{'varied' if args.varied else 'same'} requests, {args.arrivals} arrivals, "
         f"{'one core for all' if args.one_core else 'a core for the proxy'}"
     )
-    print("proxy    calls/s   cpu us/call  calls/cpu-s   p50 us   p99 us")
-    medians = {}
-    for name, rounds in results.items():
-        ordered = sorted(rounds, key=lambda seen: seen["cpu_us_per_call"])
-        median = medians[name] = ordered[len(ordered) // 2]
-        print(
-            f"{name:8} {median['calls_per_second']:8.0f} {median['cpu_us_per_call']:12.1f}"
-            f" {median['calls_per_cpu_second']:12.0f} {median['p50_us']:8.0f}"
-            f" {median['p99_us']:8.0f}"
-        )
-    ratio = medians["bailee"]["calls_per_cpu_second"] / medians["nginx"]["calls_per_cpu_second"]
-    print(f"bailee / nginx, calls per CPU second: {ratio:.2f}")
+    for peer in peers:
+        report.line(f"# {peer.name}: {peer.tell_version()}; {peer.does}")
+    with tempfile.TemporaryDirectory() as name:
+        rounds = measure_all([peer.name for peer in peers], args, report, Path(name))
+    judge(table(rounds, report), report)
     if args.json:
-        args.json.write_text(json.dumps({"rounds": results, "ratio": ratio}, indent=1))
+        args.json.write_text(json.dumps(rounds, indent=1))
+    report.end()
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ class Served(Serving):
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 stderr=log,
                 env=self.environ,
                 user=user,
@@ -171,6 +172,7 @@ def run_place(
             ) as served:
                 served.wait_for("serving")
                 yield Place(house, world, origin, provider, connection, token, served)
+            assert origin.flags() == []
     finally:
         house.store.close()
 
