@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,8 @@ from bailee.app.chains import StoreChains, store_heads_forever
 from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
 from bailee.egress.tls import PinnedStream
+from bailee.gateway.budgets import Budgets
+from bailee.gateway.limits import CallLimits
 from bailee.gateway.line import Line
 from bailee.gateway.listener import Listener
 from bailee.gateway.nonces import NonceLeases
@@ -49,16 +51,20 @@ async def run_gate(
     keyring: Keyring | None = None,
     closed: bool = False,
     source: str = SOURCE,
-    call_seconds: float = 10.0,
-    held_body_bytes: int = 1 << 20,
-    connect_seconds: float = 5.0,
     head_seconds: float = 5.0,
     connections: int = 1000,
     stale_seconds: float = 0.0,
     calls_domain: str | None = None,
     tls: ssl.SSLContext | None = None,
+    idle_seconds: float = 10.0,
+    say: Callable[[bytes], bool] | None = None,
+    **limits: Any,
 ) -> AsyncIterator[Gate]:
-    """Serve calls from a house's database until the block ends."""
+    """Serve calls from a house's database until the block ends; `limits` are of `CallLimits`.
+
+    With `say` the ledger of budgets is whoever hears it; else the gate's own.
+    """
+    limits.setdefault("first_byte_seconds", idle_seconds)
     loop = asyncio.get_running_loop()
     lookup = CallLookup(house.database)
     journal = Journal.open(house.directory / "journal", "gateway", StoreChains(house.store))
@@ -80,11 +86,10 @@ async def run_gate(
             outbox=Outbox(),
             calls=set(),
             clock=loop.time,
-            call_seconds=call_seconds,
-            connect_seconds=connect_seconds,
-            held_body_bytes=held_body_bytes,
+            limits=CallLimits(idle_seconds=idle_seconds, **limits),
             nonces=nonces,
             once=once,
+            budgets=Budgets(loop.time, say),
             scheme="http" if tls is None else "https",
         )
         domain = CallsDomain(calls_domain) if calls_domain else None

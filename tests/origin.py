@@ -1,4 +1,7 @@
-"""A TLS origin that records every byte it is sent, and answers what a test tells it to."""
+"""A TLS origin that records every byte it is sent, and answers what a test tells it to.
+
+It reads strictly (`strict_http.py`): what could be read in two ways stands in `Origin.flags`.
+"""
 
 import asyncio
 import ssl
@@ -9,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bailee.reference.pki import Issued
+from strict_http import StrictReader
 
 Respond = Callable[["Arrived", asyncio.StreamWriter], Awaitable[None]]
 
@@ -45,6 +49,14 @@ class Origin:
     """Decrypted bytes over all connections."""
     arrived: list[Arrived] = field(default_factory=list)
     respond: Respond | None = None
+    flags: list[str] = field(default_factory=list)
+    """What was ambiguous in all that came; a test that wants it so empties the list."""
+    secrets: list[bytes] = field(default_factory=list)
+    """What must never arrive, such as the caller's token."""
+    permitted: frozenset[str] | None = None
+    """Header names that may arrive, where a test says so; see `StrictReader`."""
+    streams: list[StrictReader] = field(default_factory=list)
+    """The reader of each TLS connection: also what did not become a whole request."""
 
 
 async def answer(
@@ -82,15 +94,17 @@ async def run_origin(
         tasks.add(task)
         stream = origin.handshakes
         origin.handshakes += 1
+        strict = StrictReader(origin.secrets, origin.permitted, origin.flags)
+        origin.streams.append(strict)
+        peer: str = writer.get_extra_info("peername")[0]
         try:
-            while True:
-                arrived = await _read_request(reader, writer, origin, stream)
-                origin.arrived.append(arrived)
-                if origin.respond is not None:
-                    await origin.respond(arrived, writer)
-                else:
-                    await answer(writer)
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, asyncio.CancelledError):
+            while not strict.lost and (data := await reader.read(1 << 18)):
+                origin.plain_bytes += len(data)
+                for request in strict.feed(data):
+                    arrived = Arrived(request.head, request.body, peer, stream)
+                    origin.arrived.append(arrived)
+                    await (origin.respond or _answer_plainly)(arrived, writer)
+        except (ConnectionError, ssl.SSLError, asyncio.CancelledError):
             pass
         finally:
             tasks.discard(task)
@@ -107,21 +121,5 @@ async def run_origin(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _read_request(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, origin: Origin, stream: int
-) -> Arrived:
-    head = await reader.readuntil(b"\r\n\r\n")
-    origin.plain_bytes += len(head)
-    arrived = Arrived(head, b"", writer.get_extra_info("peername")[0], stream)
-    headers = arrived.headers
-    if headers.get("transfer-encoding") == "chunked":
-        while True:
-            size = int(await reader.readuntil(b"\r\n"), 16)
-            piece = await reader.readexactly(size + 2)
-            if size == 0:
-                break
-            arrived.body += piece[:-2]
-    else:
-        arrived.body = await reader.readexactly(int(headers.get("content-length", "0")))
-    origin.plain_bytes += len(arrived.body)
-    return arrived
+async def _answer_plainly(_: Arrived, writer: asyncio.StreamWriter) -> None:
+    await answer(writer)

@@ -2,7 +2,8 @@
 
     python recording_origin.py CERTIFICATE KEY RECORD
 
-The record has one JSON string a line: a head as it came. Answers are `{}`; to `/slow/...` after
+It reads strictly (`strict_http.py`). The record has one JSON value a line: a string is a head as it
+came, a list holds what could be read in two ways. Answers are `{}`; to `/slow/...` after
 `SLOW_SECONDS`, the head at once and the body then.
 """
 
@@ -23,6 +24,7 @@ import uvloop
 
 from bailee.reference.pki import Issued
 from reference_server import environment
+from strict_http import StrictReader
 
 SLOW_SECONDS = 0.4
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
@@ -38,11 +40,18 @@ class RecordingOrigin:
 
     def heads(self) -> list[str]:
         """Every head that came, in the order of arrival."""
-        return [json.loads(line) for line in self.record.read_text().splitlines()]
+        return [each for each in self._read() if isinstance(each, str)]
+
+    def flags(self) -> list[str]:
+        """What was ambiguous in all that came."""
+        return [flag for each in self._read() if isinstance(each, list) for flag in each]
 
     def targets(self) -> list[str]:
         """The request targets of all heads."""
         return [head.split(" ", 2)[1] for head in self.heads()]
+
+    def _read(self) -> list[str | list[str]]:
+        return [json.loads(line) for line in self.record.read_text().splitlines()]
 
 
 @contextmanager
@@ -70,33 +79,28 @@ class _Recording(asyncio.Protocol):
 
     def __init__(self, record: int) -> None:
         self._record = record
-        self._waiting = b""
+        self._strict = StrictReader()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        self._waiting += data
-        while (length := self._whole()) is not None:
-            request, self._waiting = self._waiting[:length], self._waiting[length:]
-            head = request.partition(b"\r\n\r\n")[0].decode("latin-1")
-            os.write(self._record, json.dumps(head).encode() + b"\n")
-            if " /slow/" in head.partition("\r\n")[0]:
+        requests = self._strict.feed(data)
+        for request in requests:
+            self._write_down(request.head[:-4].decode("latin-1"))
+        if self._strict.flags:
+            self._write_down(self._strict.flags)
+            self.transport.abort()
+            return
+        for request in requests:
+            if " /slow/" in request.request_line:
                 self.transport.write(HEAD)
                 asyncio.get_running_loop().call_later(SLOW_SECONDS, self.transport.write, BODY)
             else:
                 self.transport.write(HEAD + BODY)
 
-    def _whole(self) -> int | None:
-        """How long the first request is, once it is whole."""
-        head, end, _ = self._waiting.partition(b"\r\n\r\n")
-        if not end:
-            return None
-        lower = head.lower()
-        length = len(head) + 4
-        if b"\r\ncontent-length:" in lower:
-            length += int(lower.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
-        return length if len(self._waiting) >= length else None
+    def _write_down(self, seen: str | list[str]) -> None:
+        os.write(self._record, json.dumps(seen).encode() + b"\n")
 
 
 async def _serve(certificate: str, key: str, record: str) -> None:

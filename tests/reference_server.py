@@ -20,6 +20,7 @@ import uvicorn
 import bailee
 from bailee.reference.app import ReferenceApi
 from bailee.reference.pki import World, WorldFiles
+from bailee.reference.socket import SocketDoor
 
 PROXY = "127.0.0.9"
 SERVE = """
@@ -156,7 +157,7 @@ def serve_here(api: ReferenceApi, files: WorldFiles) -> Iterator[ApiPlace]:
     """Serve a reference API in a thread of this process, on 127.0.0.1."""
     config = uvicorn.Config(
         api,
-        ws="none",
+        ws=SocketDoor,
         lifespan="off",
         log_level="error",
         access_log=False,

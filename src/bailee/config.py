@@ -73,11 +73,23 @@ class GatewaySettings:
     head_seconds: float
     connections: int
     call_seconds: float
+    """0: a call may last for ever, as long as something moves."""
+    idle_seconds: float
+    first_byte_seconds: float
+    slow_seconds: float
     connect_seconds: float
+    body_bytes: int
     held_body_bytes: int
+    calls: int
+    provider_concurrent: int
+    websocket_message_bytes: int
     calls_domain: str = ""
     """Under it host names name doors; empty: only paths do."""
     once_days: int = 30
+    caller_calls_per_second: int = 0
+    """Of a caller without a limit of its own; 0: as many as it likes."""
+    caller_concurrent: int = 1000
+    """Likewise, calls under way in one worker."""
     tls: TlsFiles | None = None
 
 

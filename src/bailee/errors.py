@@ -45,6 +45,8 @@ class BaileeError(Exception):
     reached: Reached = Reached.NOTHING
     """What is so for this kind of error; an instance says more where more is known."""
     retryable: ClassVar[bool] = False
+    retry_after: int | None = None
+    """Seconds until asking again may help, where that is known; told as `Retry-After`."""
     members: Mapping[str, str | float] = MappingProxyType({})
     """What else the problem document says of an instance, for programs to read."""
 
@@ -79,7 +81,7 @@ class BodyTimeout(BaileeError):
 
 
 class BodyTooLarge(BaileeError):
-    """The body of a request to the admin API is larger than 1 MiB. Nothing was changed."""
+    """The body of a request is larger than it may be: of a call, or of the admin API (1 MiB)."""
 
     code, status, fault = "body-too-large", 413, Fault.CALLER
     title = "the request body is too large"
@@ -260,8 +262,32 @@ class StoreUnavailable(BaileeError):
     title = "the database does not answer"
 
 
+class TooManyCalls(BaileeError):
+    """So many calls of this caller are under way that it may not begin another one yet."""
+
+    code, status, fault, retryable = "too-many-calls", 429, Fault.CALLER, True
+    title = "too many calls of this caller are under way"
+    retry_after = 1
+
+
+class BudgetExhausted(BaileeError):
+    """So many calls of this caller, of this connection or from this egress address to the provider
+    have left that there is no room for one more yet. Nothing of it was sent."""
+
+    code, status, fault, retryable = "budget-exhausted", 429, Fault.CALLER, True
+    title = "the budget of calls is used up for now"
+
+
+class ProviderLimited(BaileeError):
+    """The provider told to wait, by a 429 or 418 or in its own words, and that time is not over.
+    Nothing was sent: a call more would only prolong it."""
+
+    code, status, fault, retryable = "provider-limited", 429, Fault.PROVIDER, True
+    title = "the provider told to wait"
+
+
 class Overloaded(BaileeError):
-    """A cap is reached: connections, or calls in flight."""
+    """A cap is reached: connections, calls under way, or those to one provider."""
 
     code, status, fault, retryable = "overloaded", 503, Fault.OPERATOR, True
     title = "too many calls at once"
@@ -339,6 +365,29 @@ class ClientGone(BaileeError):
 
     code, status, fault = "client-gone", 499, Fault.CALLER
     reached, title = Reached.MAYBE, "the client hung up"
+
+
+class FrameMalformed(BaileeError):
+    """A client's WebSocket frames can't be read in one way, or a text of it is not UTF-8. The
+    WebSocket is closed with 1002 or 1007."""
+
+    code, status, fault = "frame-malformed", 400, Fault.CALLER
+    reached, title = Reached.MAYBE, "the frames are not those of RFC 6455"
+
+
+class MessageTooLarge(BaileeError):
+    """A message of a WebSocket is larger than `gateway.websocket_message_bytes`. The WebSocket is
+    closed with 1009."""
+
+    code, status, fault = "message-too-large", 413, Fault.CALLER
+    reached, title = Reached.MAYBE, "the message is too large"
+
+
+class Draining(BaileeError):
+    """This worker is about to leave, and its WebSockets are closed with 1001."""
+
+    code, status, fault, retryable = "draining", 503, Fault.BAILEE, True
+    reached, title = Reached.MAYBE, "this gateway is about to leave"
 
 
 class InternalError(BaileeError):

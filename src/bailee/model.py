@@ -23,6 +23,10 @@ DEFAULT_TENANT = TenantId("default")
 CONNECTION_ID_PATTERN = r"[a-z2-7]{26}"
 RELAYED_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """The only methods that are ever relayed."""
+WEBSOCKET = "WEBSOCKET"
+"""What grants, tokens and the journal call the opening of a WebSocket, which is sent as a GET."""
+GRANTABLE_METHODS = RELAYED_METHODS | {WEBSOCKET}
+"""What a rule or a token may name."""
 
 
 # --- providers -----------------------------------------------------------------------------------
@@ -88,7 +92,8 @@ class BodyCondition:
     """What must stand at one place of a JSON body: one of some values."""
 
     path: tuple[str, ...]
-    """The names of the members that lead there."""
+    """The names of the members that lead there; in a message also places in lists: a number, or `*`
+    for every place."""
     values: tuple[str, ...]
     """Strings, numbers, booleans and null in their one JSON spelling, in ASCII."""
 
@@ -109,12 +114,14 @@ Bodies = tuple[tuple[BodyCondition, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class BodyRule(Rule):
-    """A grant's rule that also says what must stand in the body. No provider has one."""
+    """A grant's rule that also says what must stand in the body, or, of a WebSocket, in each of the
+    client's messages. No provider has one."""
 
     body: tuple[BodyCondition, ...]
 
     def __str__(self) -> str:
-        return f"{Rule.__str__(self)} body {' and '.join(map(str, self.body))}"
+        word = "frame" if self.method == WEBSOCKET else "body"
+        return f"{Rule.__str__(self)} {word} {' and '.join(map(str, self.body))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +352,52 @@ class Allowlisting:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How many calls a provider takes in some time, all of its origins together."""
+
+    per: Literal["egress", "connection"]
+    """Whose calls are counted: all that leave from one address, or those of one connection."""
+    calls: int
+    """No window of `seconds` sees more than these."""
+    seconds: float
+    burst: int
+    """So many of them may go at once; the others are spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFrame:
+    """How a login stands in a message of a WebSocket."""
+
+    when: tuple[BodyCondition, ...]
+    """How the client's own login is recognised, which is replaced."""
+    message: str
+    """What takes its place: a JSON object whose texts are templates."""
+    numbers: tuple[str, ...]
+    """Places in it, as in `args.1`, whose text is written as a number."""
+    keep: tuple[str, ...]
+    """Members that are taken over from the client's login: a number, or a short text."""
+    time: Literal["none", "s", "ms", "us", "iso"]
+    ahead: int
+    """So many seconds after now is `{time}`."""
+    sign: str
+    """The template of what `{signature}` is made of; empty where there is none."""
+    parts: tuple[SigningPart, ...]
+    """Each is made `of` a template."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocket:
+    """Where a provider has WebSockets, and how one logs in there."""
+
+    origins: tuple[str, ...]
+    login: Literal["handshake", "frame", "none"]
+    """Where the credential goes: on the handshake, as on any call, in the first message, or
+    nowhere."""
+    frame: LoginFrame | None = None
+    """Just where `login` is `frame`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """A provider's file, checked. Its trust record is derived from `origins` and `auth`."""
 
@@ -368,6 +421,12 @@ class Provider:
     echoes: bool = False
     """Whether its answers are known to show credentials: they are asked for uncompressed, and
     refused if they are not."""
+    websocket: WebSocket | None = None
+    """None: it has no WebSockets that could be used."""
+    budgets: tuple[Budget, ...] = ()
+    """No two have the same `per` and `seconds`."""
+    own_streams: bool = False
+    """Whether no stream carries calls of two connections: it may mix up its answers."""
 
     def origin(self, name: str | None) -> Origin | None:
         """Find an origin by name; the default one for `None`."""
@@ -460,6 +519,19 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """How much one caller may ask for. What is `None` is as the gateway's config says."""
+
+    calls_per_second: int | None = None
+    concurrent: int | None = None
+    """Calls under way in one worker."""
+
+
+NO_CALLER_LIMITS = CallerLimits()
+"""The config says it all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """A program that asks for calls."""
 
@@ -468,6 +540,7 @@ class Caller:
     name: str
     allow_from: tuple[str, ...] = ()
     """Its inbound allowlist (addresses and CIDR); empty means any."""
+    limits: CallerLimits = NO_CALLER_LIMITS
 
 
 @dataclass(frozen=True, slots=True)

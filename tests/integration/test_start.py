@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 START = Path(__file__).parents[2] / "start"
+SOURCES = ("hatch_build.py", "src/bailee/http/_plain.pyx")
 UV = """#!/bin/sh
 echo "uv $*" >> {log}
 case "$1" in
@@ -41,6 +42,9 @@ class Tree:
         (root / "start").write_bytes(START.read_bytes())
         for name in ("requirements.lock", "requirements-test.lock"):
             (root / name).write_text(f"# {name}\n")
+        for source in SOURCES:
+            (root / source).parent.mkdir(parents=True, exist_ok=True)
+            (root / source).write_text("# a source\n")
         if uv:
             text = UV.format(log=self.log, root=root, python=sys.executable)
             self.put("uv", text)
@@ -120,6 +124,24 @@ def test_start_when_the_lock_changed(tree: Tree) -> None:
     (tree.root / "requirements.lock").write_text("# another\n")
     tree.run()
     assert tree.installs() == 2
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_start_when_what_is_compiled_changed(tree: Tree, source: str) -> None:
+    """Another source of the compiled parser is built at the next run."""
+    tree.run()
+    (tree.root / source).write_text("# another\n")
+    tree.run()
+    assert tree.installs() == 2
+
+
+def test_start_when_nothing_could_be_compiled(tree: Tree) -> None:
+    """Without the compiled parser it says so, once, and goes on."""
+    said = "bailee: the compiled parser was left out"
+    first = tree.run()
+    assert first.stdout == "bailee demo\n"
+    assert said in first.stderr
+    assert said not in tree.run().stderr
 
 
 def test_start_when_the_python_went_away(tree: Tree) -> None:

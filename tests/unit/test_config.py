@@ -118,6 +118,34 @@ def test_load_when_everything_is_set(tmp_path: Path) -> None:
     )
 
 
+def test_limits_of_callers(tmp_path: Path) -> None:
+    """Without a word no rate is limited, and 1,000 calls of a caller are under way at most."""
+    settings = load(written(tmp_path, MINIMAL), {})
+    assert settings.gateway.caller_calls_per_second == 0
+    assert settings.gateway.caller_concurrent == 1000
+    for low, high in ((0, 1), (1_000_000, 1_000_000)):
+        text = f"[gateway]\ncaller_calls_per_second = {low}\ncaller_concurrent = {high}\n"
+        gateway = load(written(tmp_path, MINIMAL + text), {}).gateway
+        assert (gateway.caller_calls_per_second, gateway.caller_concurrent) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "bounds"),
+    [
+        ("caller_calls_per_second", value, "0 to 1000000")
+        for value in ("-1", "1000001", "1.5", "true", '"many"')
+    ]
+    + [
+        ("caller_concurrent", value, "1 to 1000000")
+        for value in ("0", "-1", "1000001", "1.5", "true", '"many"')
+    ],
+)
+def test_limits_of_callers_refused(tmp_path: Path, key: str, value: str, bounds: str) -> None:
+    """A limit is a whole number; a caller that may have no call under way would have none."""
+    said = faults(tmp_path, MINIMAL + f"[gateway]\n{key} = {value}\n")
+    assert f"gateway.{key} must be a whole number from {bounds}" in said
+
+
 def test_load_when_calls_come_over_tls(tmp_path: Path) -> None:
     """Paths are relative to the file; off loopback no danger has to be switched on."""
     text = MINIMAL + '[gateway]\nlisten = "[::]:443"\ntls_certificate = "tls/a.pem"\n'

@@ -13,9 +13,11 @@ import uvloop
 
 from bailee.app.chains import StoreChains, store_heads_forever
 from bailee.app.keyring import open_keyring
-from bailee.config import Settings, load
+from bailee.config import GatewaySettings, Settings, load
 from bailee.egress.pool import Pool
 from bailee.egress.resolve import Resolver
+from bailee.gateway.budgets import Budgets
+from bailee.gateway.limits import CallLimits
 from bailee.gateway.line import Line
 from bailee.gateway.listener import Listener
 from bailee.gateway.nonces import NonceLeases
@@ -67,6 +69,8 @@ async def serve(ground: _Ground, given: Inherited) -> None:
     snapshot = Snapshot(ground.lookup, routing, loop.time, settings.store.stale_seconds)
     resolver = Resolver()
     control = ControlLine(given.control_fd)
+    budgets = Budgets(loop.time, control.say if control.is_open else None)
+    control.on_line = budgets.hear
     async with asyncio.TaskGroup() as tasks:
         line = Line(
             vault=CallVault(ground.keyring, ground.lookup, ground.verifier),
@@ -77,11 +81,10 @@ async def serve(ground: _Ground, given: Inherited) -> None:
             outbox=Outbox(),
             calls=set(),
             clock=loop.time,
-            call_seconds=settings.gateway.call_seconds,
-            connect_seconds=settings.gateway.connect_seconds,
-            held_body_bytes=settings.gateway.held_body_bytes,
+            limits=_limits(settings.gateway),
             nonces=ground.nonces,
             once=ground.once,
+            budgets=budgets,
             scheme="http" if ground.tls is None else "https",
         )
         domain = settings.gateway.calls_domain
@@ -107,6 +110,23 @@ async def serve(ground: _Ground, given: Inherited) -> None:
         storing.cancel()
     resolver.close()
     control.close()
+
+
+def _limits(settings: GatewaySettings) -> CallLimits:
+    return CallLimits(
+        connect_seconds=settings.connect_seconds,
+        first_byte_seconds=settings.first_byte_seconds,
+        idle_seconds=settings.idle_seconds,
+        slow_seconds=settings.slow_seconds,
+        call_seconds=settings.call_seconds or float("inf"),
+        body_bytes=settings.body_bytes,
+        held_body_bytes=settings.held_body_bytes,
+        websocket_message_bytes=settings.websocket_message_bytes,
+        calls=settings.calls,
+        caller_concurrent=settings.caller_concurrent,
+        caller_calls_per_second=settings.caller_calls_per_second,
+        provider_concurrent=settings.provider_concurrent,
+    )
 
 
 def main(arguments: list[str]) -> None:

@@ -28,8 +28,8 @@ def grant() -> None:
     multiple=True,
     required=True,
     metavar="'METHOD PATH'",
-    help="What is allowed, as in 'GET /v1/**' or 'POST /rpc body $.method = \"eth_call\"'; may be "
-    "repeated.",
+    help="What is allowed, as in 'GET /v1/**', 'POST /rpc body $.method = \"eth_call\"' or "
+    "'WEBSOCKET /ws'; may be repeated.",
 )
 @click.option(
     "--until", metavar="TIME", help="When it ends, as in 2027-01-31 or 2027-01-31T12:00:00Z."

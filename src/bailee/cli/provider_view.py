@@ -7,6 +7,7 @@ from itertools import groupby
 from bailee.model import (
     Allowlisting,
     AuthScheme,
+    Budget,
     Condition,
     Meaning,
     Origin,
@@ -15,6 +16,7 @@ from bailee.model import (
     Provider,
     ProviderRequest,
     Refusal,
+    WebSocket,
 )
 from bailee.providers.trust import trust_digest
 
@@ -28,12 +30,14 @@ def summary(provider: Provider) -> dict[str, object]:
     return {
         "origins": [_origin(origin) for origin in provider.origins],
         "auth": list(_auth(provider.auth)),
+        "websocket": list(_websocket(provider.websocket)) or None,
         "credential_fields": list(provider.auth.fields),
         "denied": [str(rule) for rule in provider.deny],
         "allowlist": None if allowlisting is None else _allowlisting(allowlisting),
         "probe": None if probe is None else _probe(probe),
         "report": None if report is None else _request(report.request),
         "refusals": list(_refusals(provider.refusals)) or None,
+        "budgets": [_budget(budget) for budget in provider.budgets] or None,
         "trust_digest": trust_digest(provider).hex(),
     }
 
@@ -97,6 +101,22 @@ def _auth(scheme: AuthScheme) -> Iterator[str]:
     yield from (f"unsigned {rule}" for rule in scheme.unsigned)
 
 
+def _websocket(websocket: WebSocket | None) -> Iterator[str]:
+    if websocket is None:
+        return
+    yield f"at {' and '.join(websocket.origins)}, login: {websocket.login}"
+    frame = websocket.frame
+    if frame is not None:
+        yield f"sent {_escaped(frame.message)}"
+        yield "in place of what has " + " and ".join(map(str, frame.when))
+        if frame.sign:
+            yield f"signed {_escaped(frame.sign)}"
+        for part in frame.parts:
+            yield f"{{{part.name}}} is {part.digest} of {_escaped(part.of)} in {part.encoding}"
+        if frame.keep:
+            yield "kept " + " and ".join(frame.keep)
+
+
 def _allowlisting(told: Allowlisting) -> str:
     parts = [f"per {told.scope}", *told.family]
     if told.max is not None:
@@ -128,6 +148,11 @@ def _refusals(refusals: tuple[Refusal, ...]) -> Iterator[str]:
         parts += [f"{path} is there" for path in when.present]
         parts += ["the body has " + " or ".join(when.contains)] if when.contains else []
         yield f"{means.value} when " + " and ".join(parts)
+
+
+def _budget(budget: Budget) -> str:
+    counted = "an egress address" if budget.per == "egress" else "a connection"
+    return f"{budget.calls} calls in {budget.seconds:g} s of {counted} ({budget.burst} at once)"
 
 
 def _all_but_value(refusal: Refusal) -> tuple[Meaning, Condition, str]:

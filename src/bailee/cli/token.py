@@ -15,7 +15,7 @@ DERIVED = ("id", "tenant", "caller", "subject", "connection", "methods", "token"
 ROLES = ("operator", "application", "auditor")
 TOKEN_DAYS = 365
 DERIVED_SECONDS = 900
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET")
 
 
 @click.group()

@@ -22,6 +22,8 @@ class PoolKey(NamedTuple):
     pin_serial: int
     pins: tuple[bytes, ...]
     source: str
+    connection: str = ""
+    """The only connection whose calls it carries, where the provider's file wants that."""
 
 
 class Poolable(Protocol):

@@ -1,8 +1,8 @@
 """Turn an origin's name into addresses that may be dialled.
 
-Names are resolved in threads of our own, few and bounded, so that dead DNS holds up neither the
-event loop nor anyone's thread pool. Every address is classed, and the caller dials the very address
-that was classed, never the name again.
+Names are resolved in threads of our own, bounded, so that dead DNS holds up neither the event loop
+nor anyone's thread pool nor another name. Every address is classed, and the caller dials the very
+address that was classed, never the name again.
 """
 
 import asyncio
@@ -18,16 +18,20 @@ from bailee.errors import AddressRefused, NameUnresolved
 from bailee.model import Origin
 from bailee.policy.address import refuse
 
-THREADS: Final = 8
 WAITING_LIMIT: Final = 64
-"""Names that may be waited for at once, over all threads."""
+"""Names that may be waited for at once. Each has a thread of its own: a name whose DNS is dead
+holds up no other one."""
 REMEMBERED_SECONDS: Final = 30.0
+STALE_SECONDS: Final = 3600.0
+"""So long an old answer is good while DNS does not give a new one (RFC 8767)."""
+PATIENCE_SECONDS: Final = 1.0
+"""How long a new answer is waited for where there is an old one."""
 REMEMBERED_LIMIT: Final = 4096
 LookUp = Callable[[str, int], tuple[str, ...]]
 
 
 class Resolver:
-    """Resolves and vets; remembers answers for half a minute.
+    """Resolves and vets; remembers answers for half a minute, and longer where DNS gives no other.
 
     Args:
         look_up: Blocks until a name's addresses of a family are there, or raises OSError.
@@ -35,7 +39,7 @@ class Resolver:
 
     def __init__(self, look_up: LookUp | None = None) -> None:
         self._look_up = look_up or ask_system
-        self._threads: DaemonThreads[tuple[str, ...]] = DaemonThreads(THREADS, "resolve")
+        self._threads: DaemonThreads[tuple[str, ...]] = DaemonThreads(WAITING_LIMIT, "resolve")
         self._waiting: dict[tuple[str, int], asyncio.Future[tuple[str, ...]]] = {}
         self._remembered: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
 
@@ -74,8 +78,19 @@ class Resolver:
     async def _ask(self, host: str, family: int) -> tuple[str, ...]:
         key = (host, family)
         seen, addresses = self._remembered.get(key, (0.0, ()))
-        if addresses and time.monotonic() - seen < REMEMBERED_SECONDS:
+        age = time.monotonic() - seen
+        if addresses and age < REMEMBERED_SECONDS:
             return addresses
+        if not addresses or age > STALE_SECONDS:
+            return await self._ask_anew(key)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._ask_anew(key)
+        except (TimeoutError, NameUnresolved):
+            return addresses
+
+    async def _ask_anew(self, key: tuple[str, int]) -> tuple[str, ...]:
+        host, family = key
         waiting = self._waiting.get(key)
         if waiting is None:
             if len(self._waiting) >= WAITING_LIMIT:

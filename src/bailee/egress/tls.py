@@ -10,9 +10,10 @@ import asyncio
 import datetime
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -69,6 +70,10 @@ def settings_for(ca_pem: str | None, tls_minimum: str) -> TlsSettings:
 class StreamReceiver(Protocol):
     """What reads a pinned stream."""
 
+    def released(self) -> None:
+        """Let go of what refers back to it: the stream is gone, and it is asked nothing more."""
+        ...
+
     def data_received(self, plain: bytes) -> None:
         """Take decrypted bytes."""
         ...
@@ -84,6 +89,28 @@ class StreamReceiver(Protocol):
     def resume_sending(self) -> None:
         """Write again."""
         ...
+
+
+class _Deaf:
+    """Receives what nobody wants any more."""
+
+    def released(self) -> None:
+        """It holds nothing."""
+
+    def data_received(self, plain: bytes) -> None:
+        """Throw it away."""
+
+    def stream_lost(self, *, clean: bool) -> None:
+        """It was to be."""
+
+    def pause_sending(self) -> None:
+        """Nothing more is written."""
+
+    def resume_sending(self) -> None:
+        """Nothing more is written."""
+
+
+_DEAF: Final = _Deaf()
 
 
 class PinnedStream(asyncio.Protocol):
@@ -112,7 +139,7 @@ class PinnedStream(asyncio.Protocol):
         self._incoming = handshake.incoming
         self._outgoing = handshake.outgoing
         # The object under `SSLObject` does the same without a Python call around each read.
-        self._tls = getattr(handshake.tls, "_sslobj", handshake.tls)
+        self._tls: Any = getattr(handshake.tls, "_sslobj", handshake.tls)
         self.pinned = pinned
         self.key = key
         self.receiver: StreamReceiver | None = None
@@ -141,9 +168,25 @@ class PinnedStream(asyncio.Protocol):
         self.transport.resume_reading()
 
     def abort(self) -> None:
-        """Drop the stream at once, without a farewell. The receiver is told nothing more."""
-        self.receiver = None
+        """Drop the stream at once, without a farewell. The receiver is told nothing but that."""
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.released()
         self.transport.abort()
+
+    def close(self, seconds: float) -> None:
+        """Send what was written and a close_notify, then close. The receiver is told nothing more.
+
+        Args:
+            seconds: After so many the peer may have read it or not.
+        """
+        self.receiver = _DEAF
+        if self.alive:
+            with suppress(ssl.SSLError):
+                self._tls.shutdown()
+            self.transport.write(self._outgoing.read())
+            self.transport.close()
+            asyncio.get_running_loop().call_later(seconds, self.transport.abort)
 
     def take_over(self) -> None:
         """Read what the peer sent along with its handshake."""

@@ -7,18 +7,28 @@ and the stream dropped, so that no byte of it can reach another caller.
 from typing import Final, NamedTuple, Protocol
 
 import httptools
+import msgspec
 
 from bailee.egress.tls import PinnedStream
 from bailee.errors import AnswerMalformed, BaileeError
-from bailee.http.answer import PASS, AnswerHead, judge_answer_head, kind_of
+from bailee.http.answer import (
+    AnswerHead,
+    judge_answer_head,
+    judge_interim,
+    judge_status_line,
+    kind_of,
+    may_stay,
+)
 from bailee.http.framing import AnswerBody, answer_body
+from bailee.http.kinds import PASS
+from bailee.http.plain import read_plain_answer
 
 ANSWER_HEAD_LIMIT: Final = 64 * 1024
 INTERIM_LIMIT: Final = 8
 """1xx answers before the final one; they are not passed on."""
 
 
-class Begun(NamedTuple):
+class Begun(msgspec.Struct, frozen=True, gc=False):
     """The head of a final answer."""
 
     status: int
@@ -65,6 +75,7 @@ class AnswerReader:
         "_begun",
         "_body",
         "_call",
+        "_clean",
         "_complete",
         "_excess",
         "_feed",
@@ -93,6 +104,8 @@ class AnswerReader:
         self._interim = 0
         self._idle_bytes = 0
         self._keep = False
+        self._clean = True
+        """Whether nothing has changed since the last answer: it was plain."""
         stream.receiver = self
 
     def __repr__(self) -> str:
@@ -101,6 +114,9 @@ class AnswerReader:
     def attach(self, call: AnsweredCall) -> None:
         """Read the next answer for `call`."""
         self._call = call
+        if self._clean:
+            return
+        self._clean = True
         self._begun = None
         self._body = None
         self._complete = False
@@ -116,12 +132,26 @@ class AnswerReader:
 
     # --- StreamReceiver ---
 
+    def released(self) -> None:
+        """Let the parser go, which refers back: else the stream would wait for the collector."""
+        del self._parser, self._feed
+
     def data_received(self, plain: bytes) -> None:
         """Parse; then tell the call what came."""
         call = self._call
         if call is None or self._complete:
             self.abort()
             return
+        if self._body is None and not self._idle_bytes and call.method != "HEAD":
+            # Nothing of this answer has been fed to llhttp, which would begin a message.
+            whole = read_plain_answer(plain)
+            if whole is not None:
+                self._call = None
+                status, head, body = whole
+                begun_whole = Begun(status, head, AnswerBody.LENGTH)
+                call.answer_came(begun_whole, [body] if body else [], _REUSABLE)
+                return
+        self._clean = False
         error: BaileeError | None = None
         try:
             self._feed(plain)
@@ -156,6 +186,7 @@ class AnswerReader:
 
     def stream_lost(self, *, clean: bool) -> None:
         """The stream has ended: an answer that lasts until then is complete, others are lost."""
+        self.released()
         call, self._call = self._call, None
         if call is None:
             return
@@ -199,8 +230,10 @@ class AnswerReader:
         """The head is complete: interim, or the final one."""
         if self._complete or self._call is None:
             return
-        status = self._parser.get_status_code()
+        version, status = self._parser.get_http_version(), self._parser.get_status_code()
+        judge_status_line(version, status)
         if status < 200:
+            judge_interim(self._special)
             self._interim += 1
             if status == 101 or self._interim > INTERIM_LIMIT:
                 raise AnswerMalformed("the provider sent interim answers without end")
@@ -208,7 +241,11 @@ class AnswerReader:
         head = judge_answer_head(self._lines, self._special)
         method = self._call.method
         self._body = answer_body(method, status, head.length is not None, head.chunked)
-        self._keep = self._parser.should_keep_alive() and self._body is not AnswerBody.UNTIL_CLOSE
+        self._keep = (
+            may_stay(version, status, head)
+            and self._parser.should_keep_alive()
+            and self._body is not AnswerBody.UNTIL_CLOSE
+        )
         self._begun = Begun(status, head, self._body)
         if method == "HEAD":
             self._complete = True

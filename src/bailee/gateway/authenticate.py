@@ -9,7 +9,17 @@ import msgspec
 from bailee.errors import Unauthenticated
 from bailee.gateway.snapshot import Snapshot
 from bailee.http.head import Received
-from bailee.model import CallerId, ConnectionId, Place, Role, TenantId, TokenId, TokenPlace
+from bailee.model import (
+    NO_CALLER_LIMITS,
+    CallerId,
+    CallerLimits,
+    ConnectionId,
+    Place,
+    Role,
+    TenantId,
+    TokenId,
+    TokenPlace,
+)
 from bailee.policy.token import digest
 from bailee.store.lookup import TokenRow
 
@@ -32,6 +42,8 @@ class Authenticated(msgspec.Struct, frozen=True):
     """The only connection that it is good for."""
     methods: frozenset[str] | None = None
     """The only methods that it is good for."""
+    limits: CallerLimits = NO_CALLER_LIMITS
+    """The caller's own."""
 
 
 def authenticate(
@@ -96,6 +108,7 @@ def _judge(
         row.subject,
         row.connection,
         row.methods,
+        row.limits,
     )
 
 

@@ -21,12 +21,14 @@ from bailee.errors import (
 )
 from bailee.gateway.authenticate import Authenticated, authenticate
 from bailee.gateway.bodies import require_judgeable
+from bailee.gateway.budgets import Want, wants_of
+from bailee.gateway.limits import CallLoads, Loads
 from bailee.gateway.route import Access, Route
 from bailee.gateway.snapshot import Snapshot
 from bailee.http.calls_domain import CallsDomain
 from bailee.http.head import Received
 from bailee.journal.entry import Intent, IntentForm
-from bailee.model import Bodies, CallId, Deny
+from bailee.model import WEBSOCKET, Bodies, CallId, Deny
 from bailee.policy.rules import authorize as decide
 from bailee.policy.rules import canonical_path
 from bailee.policy.token import admits_method
@@ -49,6 +51,10 @@ class Authorized(msgspec.Struct, frozen=True):
     """What was asked for: `{connection}` or `{connection}.{origin}`."""
     by_host: bool
     """Whether the host named the door, so that the whole path was the provider's."""
+    loads: CallLoads
+    """What it counts in while it is under way."""
+    wants: tuple[Want, ...]
+    """The budgets that it needs a token of before it may leave; most need none."""
     bodies: Bodies
     """If there are any, a call may leave only if its body is one of these; see `allowed_by`."""
     must_gather: bool
@@ -112,6 +118,7 @@ def remember(data: bytes, received: Received, authorized: Authorized, snapshot: 
 def admit(
     received: Received,
     snapshot: Snapshot,
+    loads: Loads,
     peer: str,
     now: float,
     calls_domain: CallsDomain | None = None,
@@ -121,6 +128,7 @@ def admit(
     Args:
         received: The request.
         snapshot: What the store says.
+        loads: How many calls are under way.
         peer: The address of the client's socket.
         now: Unix seconds.
         calls_domain: Under it the host names the door; elsewhere the path does.
@@ -142,7 +150,7 @@ def admit(
         door, rest = split_target(received.path) if named is None else (named, received.path)
         authenticated = authenticate(received, door, snapshot, peer, now)
         authorized = authorize(
-            authenticated, received.method, door, rest, snapshot, now, by_host=by_host
+            authenticated, received.method, door, rest, snapshot, loads, now, by_host=by_host
         )
         # A preset's own place may hold another token than the key tells of.
         if snapshot.token_place(door) is None and not authenticated.bound_to_peer:
@@ -152,7 +160,7 @@ def admit(
         _refuse_reserved(received.query, refused)
     if received.subject is not None:
         _require_subject(received.subject, authorized.route)
-    if authorized.bodies:
+    if authorized.must_gather and authorized.bodies:
         require_judgeable(received)
     return authorized
 
@@ -169,6 +177,7 @@ def authorize(
     door: bytes,
     rest: bytes,
     snapshot: Snapshot,
+    loads: Loads,
     now: float,
     *,
     by_host: bool = False,
@@ -181,6 +190,7 @@ def authorize(
         door: `{connection}` or `{connection}.{origin}`.
         rest: The provider's path as it came.
         snapshot: What the store says.
+        loads: How many calls are under way.
         now: Unix seconds.
         by_host: Whether the host named the door; it changes nothing of the decision.
 
@@ -209,6 +219,8 @@ def authorize(
     verdict = decide(access.rules, access.route.view.rules, method, path)
     if isinstance(verdict, Deny):
         raise Denied(verdict.reason, f"the rule is {verdict.rule}" if verdict.rule else "")
+    if method == WEBSOCKET and not access.route.has_websocket:
+        raise Denied("the provider has no WebSocket there, as far as its file says")
     until = min(authenticated.expires_at, access.valid_until)
     signer = access.route.view.signer
     return Authorized(
@@ -220,8 +232,16 @@ def authorize(
         _intent(authenticated, access.route, method, path),
         door,
         by_host,
+        loads.of_call(
+            authenticated.caller,
+            authenticated.limits.concurrent,
+            access.route.view.provider.id,
+            access.route.source,
+        ),
+        wants_of(authenticated.caller, authenticated.limits, loads.calls_per_second, access.route),
         verdict.bodies,
-        bool(verdict.bodies) or (signer is not None and signer.covers_body),
+        method != WEBSOCKET
+        and (bool(verdict.bodies) or (signer is not None and signer.covers_body)),
     )
 
 

@@ -13,9 +13,10 @@ _JSON: Final = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?
 _HINT: Final = "send what is to be done as one JSON body, with Content-Type: application/json"
 
 
-def too_large(limit: int) -> BodyTooLarge:
-    """Say that a body can't be held until it is whole."""
-    return BodyTooLarge(f"a body that is judged or signed has at most {limit} bytes")
+def too_large(limit: int, *, held: bool = True) -> BodyTooLarge:
+    """Say that a body is too large: to be `held` until it is whole, or at all."""
+    which = "that is judged or signed " if held else ""
+    return BodyTooLarge(f"a body {which}has at most {limit} bytes")
 
 
 def require_judgeable(received: Received) -> None:

@@ -19,10 +19,10 @@ def framed_lines(begun: Begun) -> tuple[list[bytes], bool]:
     Returns:
         The lines, and whether the body has to be sent in chunks: its length is not known.
     """
-    status, head, body = begun
-    lines = [STATUS_LINES.get(status) or status_line(status), *head.lines]
+    head, body = begun.head, begun.body
+    lines = [STATUS_LINES.get(begun.status) or status_line(begun.status), *head.lines]
     if body is AnswerBody.LENGTH or (
-        body is AnswerBody.NONE and head.length is not None and status != 204
+        body is AnswerBody.NONE and head.length is not None and begun.status != 204
     ):
         lines += (b"Content-Length: ", head.length or b"0", b"\r\n")
     elif body is not AnswerBody.NONE:
@@ -42,6 +42,8 @@ def own_lines(
         dropped: The names of the client's headers that were not sent on.
         keep: Whether the client may send another request.
     """
+    if not (verdict or dropped) and keep:
+        return [b"Bailee-Call: %b\r\n\r\n" % call.encode("ascii")]
     lines = [b"Bailee-Call: ", call.encode("ascii"), b"\r\n", *verdict]
     if dropped:
         names = b", ".join(sorted(set(dropped)))[:_DROPPED_NAMES_LIMIT]

@@ -73,7 +73,7 @@ class Departure:
             stream.reused = True
             return stream
         door = Door(route.origin, route.source)
-        return await dial(door, route.pins, route.key, line.resolver, line.connect_seconds)
+        return await dial(door, route.pins, route.key, line.resolver, line.limits.connect_seconds)
 
     async def _take_key(self, claim: Claim) -> None:
         self.claimed = claim  # before it is known: whoever ends the call now releases it

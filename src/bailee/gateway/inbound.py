@@ -16,6 +16,8 @@ class Inbound:
     fault: BaileeError | None = None
     pieces: list[bytes] | None = None
     waiting = 0
+    came = 0
+    """Bytes of the body that have come so far."""
     whole = b""
     """All bytes of the request, when they came alone, in one read, and without a body."""
 
@@ -31,6 +33,7 @@ class Inbound:
             self.pieces = []
         self.pieces.append(piece)
         self.waiting += len(piece)
+        self.came += len(piece)
 
     def gathered(self) -> bytes:
         """The body as it is here; it stays to be taken."""

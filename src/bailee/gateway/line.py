@@ -10,6 +10,8 @@ from bailee.egress.resolve import Resolver
 from bailee.egress.tls import PinnedStream
 from bailee.errors import BaileeError
 from bailee.gateway.authorize import Authorized
+from bailee.gateway.budgets import Budgets
+from bailee.gateway.limits import CallLimits
 from bailee.gateway.nonces import NonceLeases
 from bailee.gateway.once import OnceKeys
 from bailee.gateway.opening import CallVault
@@ -58,11 +60,9 @@ class Line:
     calls: set[UnderWay]
     clock: Callable[[], float]
     """Seconds that never go back: the loop's."""
-    call_seconds: float
-    connect_seconds: float
-    held_body_bytes: int
-    """The largest body that is held until it is whole: it is judged, or the scheme signs it."""
+    limits: CallLimits
     nonces: NonceLeases
     once: OnceKeys
+    budgets: Budgets
     scheme: str = "http"
     """How clients reach this worker: `https` where it speaks TLS itself. No header decides it."""

@@ -44,6 +44,7 @@ class Listener:
         self._journal: Journal = line.journal
         self._connections = connections
         self._head_seconds = head_seconds
+        self._slow_seconds = line.limits.slow_seconds
         self._sessions: set[Session] = set()
         self._greeting: set[TlsClient] = set()
         self._draining = False
@@ -68,7 +69,12 @@ class Listener:
 
     def _new_session(self) -> Session:
         session = Session(
-            self._calls, self._outbox, self._sessions, self._connections, self._head_seconds
+            self._calls,
+            self._outbox,
+            self._sessions,
+            self._connections,
+            self._head_seconds,
+            self._slow_seconds,
         )
         if self._draining:
             session.drain()

@@ -103,6 +103,13 @@ class CallVault:
         self._cache.keep(route.place, route.sealed.version, kept, now)
         return credential, needles
 
+    def open_once(self, stream: PinnedStream, route: Route) -> tuple[Secret, Needles]:
+        """Open a route's credential as `open_for` does, for a use that nothing repeats."""
+        require_same_way(stream, route)
+        private = self._private(route.tenant, route.sealed.key_id)
+        credential = open_credential(route.sealed, route.context, private)
+        return credential, _needles(credential)
+
     def seal_head(self, head: bytes, needles: Needles) -> tuple[bytes, bytes]:
         """Seal a head that holds the placed credential, with what must not stand in the answer."""
         return self._heads.seal(_SEPARATOR.join((head, *needles)))

@@ -6,6 +6,9 @@ another wake the machine's other cores once (`docs/performance.md`).
 """
 
 import asyncio
+from typing import Final
+
+LARGE_BYTES: Final = 8 * 1024
 
 
 class Outbox:
@@ -19,8 +22,17 @@ class Outbox:
         return f"Outbox({len(self._waiting)} waiting)"
 
     def write(self, transport: asyncio.WriteTransport, data: bytes) -> None:
-        """Write at the end of this turn, after all that was written to this transport before."""
+        """Write at the end of this turn, after all that was written to this transport before.
+
+        What is large is written now: a client that reads slowly has to hold up the provider before
+        the next read, not after it.
+        """
         waiting = self._waiting
+        if len(data) > LARGE_BYTES:
+            self.flush()
+            if not transport.is_closing():
+                transport.write(data)
+            return
         waiting.append((transport, data))
         if len(waiting) == 1:
             self._call_soon(self.flush)

@@ -8,6 +8,7 @@ vault places for it (`Placed`) become a signed request.
 import asyncio
 import secrets
 import time
+from functools import partial
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from bailee.errors import (
     BaileeError,
     InternalError,
     JournalUnavailable,
+    Overloaded,
     RouteChanged,
     StoreUnavailable,
 )
@@ -30,10 +32,12 @@ from bailee.gateway.authorize import (
 )
 from bailee.gateway.bodies import too_large
 from bailee.gateway.inbound import Inbound
+from bailee.gateway.limits import TURN_CALLS, Loads
 from bailee.gateway.line import Line, UnderWay
 from bailee.gateway.relay import Call
 from bailee.gateway.session import Session
 from bailee.gateway.snapshot import Snapshot
+from bailee.gateway.websocket import WebSocketCall
 from bailee.http.calls_domain import CallsDomain
 from bailee.http.head import Received
 from bailee.model import CallId
@@ -52,11 +56,13 @@ class Pipeline:
         self._snapshot = snapshot
         self._calls_domain = calls_domain
         self._line = line
+        self._loads = Loads(line.limits)
         self._call_soon = asyncio.get_running_loop().call_soon
         self._unrecorded: list[Call] = []
         self._now = 0.0
         self._prefix = secrets.token_hex(_PROCESS_PART)
         self._count = 0
+        self._bans = line.budgets.bans
         snapshot.on_change = self._store_changed
 
     def __repr__(self) -> str:
@@ -91,8 +97,18 @@ class Pipeline:
         else:
             authorized = self._admit(received, session, inbound, call, now)
         self._line.vault.require_open()
-        self._refuse_too_large(received, authorized)
-        begun = Call(call, authorized, session, inbound, received, self._line, now)
+        self._refuse_too_many(authorized)
+        if received.body_length:
+            self._refuse_too_large(received, authorized)
+        admitted = True
+        if authorized.wants or self._bans.any:
+            admitted = self._take_tokens(authorized)
+        kind = Call if received.opening is None else WebSocketCall
+        begun = kind(call, authorized, session, inbound, received, self._line, now)
+        if not admitted:
+            done = partial(self._tokens_came, begun)
+            self._line.budgets.wait(authorized.wants, begun, done)
+            return begun
         self._unrecorded.append(begun)
         if len(self._unrecorded) == 1:
             self._call_soon(self._record)
@@ -117,7 +133,9 @@ class Pipeline:
     ) -> Authorized:
         try:
             self._snapshot.ensure_fresh()
-            authorized = admit(received, self._snapshot, session.peer, now, self._calls_domain)
+            authorized = admit(
+                received, self._snapshot, self._loads, session.peer, now, self._calls_domain
+            )
         except BaileeError as refused:
             _log.info("call refused", call=call, code=refused.code, detail=refused.detail)
             raise
@@ -125,10 +143,41 @@ class Pipeline:
             remember(inbound.whole, received, authorized, self._snapshot)
         return authorized
 
+    def _refuse_too_many(self, authorized: Authorized) -> None:
+        if len(self._line.calls) >= self._line.limits.calls:
+            raise Overloaded("too many calls are under way")
+        if len(self._unrecorded) >= TURN_CALLS:
+            raise Overloaded("too many calls came at once")
+        refused = authorized.loads.refusal()
+        if refused is not None:
+            raise refused
+
+    def _take_tokens(self, authorized: Authorized) -> bool:
+        """Take a token of each budget; False if some have to be waited for."""
+        if self._bans.any:
+            self._bans.require_admitted(authorized.route)
+        return self._line.budgets.take(authorized.wants)
+
+    def _tokens_came(self, call: Call, refused: BaileeError | None) -> None:
+        """Let a call go on that has waited for its tokens, if nothing else forbids it by now."""
+        try:
+            if refused is not None:
+                raise refused
+            if self._bans.any:
+                self._bans.require_admitted(call.authorized.route)
+        except BaileeError as error:
+            call.refuse(error)
+            return
+        self._turn()
+        self._unrecorded.append(call)
+        if len(self._unrecorded) == 1:
+            self._call_soon(self._record)
+
     def _refuse_too_large(self, received: Received, authorized: Authorized) -> None:
-        limit = self._line.held_body_bytes
-        if authorized.must_gather and received.body_length > limit:
-            raise too_large(limit)
+        limits = self._line.limits
+        limit = limits.held_body_bytes if authorized.must_gather else limits.body_bytes
+        if received.body_length > limit:
+            raise too_large(limit, held=authorized.must_gather)
 
     def _record(self) -> None:
         """Write the intents of all calls that began in this turn of the loop; then let them go."""
@@ -182,7 +231,13 @@ class Pipeline:
             authenticated = renew(asked.authenticated, self._snapshot, call.peer, now)
             # By the same door, and of the very path that was matched and is sent.
             renewed = authorize(
-                authenticated, call.method, asked.door, asked.target, self._snapshot, now
+                authenticated,
+                call.method,
+                asked.door,
+                asked.target,
+                self._snapshot,
+                self._loads,
+                now,
             )
         except BaileeError as refused:
             return refused

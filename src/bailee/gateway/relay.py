@@ -32,6 +32,8 @@ from bailee.gateway.bodies import allowed_by, too_large
 from bailee.gateway.client_head import framed_lines, own_lines, rewritten_lines
 from bailee.gateway.departure import Departure
 from bailee.gateway.inbound import BODY_WAITING_LIMIT, Inbound
+from bailee.gateway.limited import LIMITING
+from bailee.gateway.limits import BYTES_PER_SECOND
 from bailee.gateway.line import Line
 from bailee.gateway.once import RECONCILE, claim_of, what_was_sent
 from bailee.gateway.opening import Needles
@@ -79,6 +81,8 @@ class Call:
     _screen: Screen | None = None
     _departure: Departure | None = None
     """The call's way to a stream, where it could not have one at once."""
+    _body_since = 0.0
+    """When the client was told to send its body, on the loop's clock, where it waited for that."""
     _sent_at = 0.0
     """When a call that did not leave in the turn it began in was sent, Unix seconds."""
     _granted_by: Bodies = ()
@@ -105,9 +109,11 @@ class Call:
         self._line = line
         self.started_at = now
         self._started = line.clock()
-        self._deadline = self._started + line.call_seconds
+        self._deadline = self._started + line.limits.first_byte_seconds
         self.valid_until = authorized.valid_until
+        self._loads = authorized.loads
         line.calls.add(self)
+        authorized.loads.enter()
 
     def __repr__(self) -> str:
         return f"Call({self.id}, stage={self._stage})"
@@ -137,7 +143,7 @@ class Call:
 
     def _has_gathered(self) -> bool:
         """Tell whether the whole body is here; until then call again."""
-        limit, begins = self._line.held_body_bytes, self._stage is _RECORDING
+        limit, begins = self._line.limits.held_body_bytes, self._stage is _RECORDING
         self._stage = _GATHERING  # the intent has been recorded: whatever comes, an outcome is due
         if self._inbound.waiting > limit:
             self._give_up(too_large(limit))
@@ -145,8 +151,12 @@ class Call:
         if self._inbound.complete:
             return True
         if begins and self.received.expects_continue:
-            self._session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._ask_for_body()
         return False
+
+    def _ask_for_body(self) -> None:
+        self._body_since = self._line.clock()
+        self._session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _is_granted(self) -> bool:
         """Judge the body, which is whole; a call that no rule about it lets through is over."""
@@ -185,7 +195,8 @@ class Call:
         else:
             stream.reused = True
             self._stage = _DIALLING
-            self._proceed(stream)
+            if not (self._line.budgets.bans.any and self._is_held_back(stream)):
+                self._proceed(stream)
 
     def refuse(self, error: BaileeError) -> None:
         """Answer with a problem: the intent could not be recorded, and nothing was sent."""
@@ -219,12 +230,24 @@ class Call:
             stream.abort()
             return
         self._sent_at = time.time()
+        if self._line.budgets.bans.any and self._is_held_back(stream):
+            return
         try:
             self._proceed(stream)
         except Exception:  # noqa: BLE001  # a task's fault would end the worker's task group
             _log.exception("a call could not be sent", call=self.id)
             stream.abort()
             self._give_up(InternalError())
+
+    def _is_held_back(self, stream: PinnedStream) -> bool:
+        """Tell whether the provider has told to wait while the call was on its way; if so, end."""
+        try:
+            self._line.budgets.bans.require_admitted(self.authorized.route)
+        except BaileeError as refused:
+            self._line.pool.give(stream, self._line.clock())
+            self._fail(refused)
+            return True
+        return False
 
     # --- open, sign, send ---
 
@@ -235,10 +258,13 @@ class Call:
             self._line.pool.give(stream, self._line.clock())
             self._fail(refused)
             return
-        head, self._needles, self._dropped, self._path_prefix, signed_bytes = message
-        if signed_bytes is not None:
+        head, self._needles = message.head, message.needles
+        self._dropped = message.dropped
+        if message.path_prefix:
+            self._path_prefix = message.path_prefix
+        if message.signed_body_bytes is not None:
             self._body_ended = True
-            self._sent_bytes += signed_bytes
+            self._sent_bytes += message.signed_body_bytes
         self._stream = stream
         reader = stream.receiver
         if not isinstance(reader, AnswerReader):
@@ -247,8 +273,10 @@ class Call:
         reader.attach(self)
         self._stage = _SENT
         session = self._session
+        if self._departure is not None:
+            self._deadline = self._line.clock() + self._line.limits.first_byte_seconds
         if self.received.expects_continue and not self._inbound.complete and not self._retried:
-            session.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._ask_for_body()
         if session.write_paused:
             stream.pause_reading()
         if session.paused:  # before the write, which may fill the stream and pause the body
@@ -294,7 +322,7 @@ class Call:
         stream = self._stream
         if self._stage is _GATHERING:
             self._sent_at = time.time()
-            self._deadline = self._line.clock() + self._line.call_seconds
+            self._deadline = self._line.clock() + self._line.limits.idle_seconds
             try:
                 self.start()
             except Exception:  # noqa: BLE001  # no input ends the session without an answer
@@ -307,7 +335,13 @@ class Call:
             return
         if self._inbound.pieces or (self._inbound.complete and not self._body_ended):
             out = self._body_so_far()
-            self._deadline = self._line.clock() + self._line.call_seconds
+            limits = self._line.limits
+            self._deadline = self._line.clock() + (
+                limits.first_byte_seconds if self._body_ended else limits.idle_seconds
+            )
+            if self._sent_bytes > limits.body_bytes:
+                self._give_up(too_large(limits.body_bytes, held=False))
+                return
             if out:
                 stream.write(out)
 
@@ -333,34 +367,69 @@ class Call:
                 self._stream.pause_reading()
 
     def expired(self, now: float) -> bool:
-        """End the call when nothing has moved for `call_seconds`."""
-        if now <= self._deadline or self._stage not in (_GATHERING, _SENT, _ANSWERING):
+        """End the call when one of its deadlines has passed."""
+        if self._stage not in (_GATHERING, _DIALLING, _SENT, _ANSWERING):
             return False
-        if self._session.write_paused:
-            self._give_up(ClientGone("the client stopped reading the answer"))
-        elif not self._inbound.complete and not self._sending_paused:
-            self._give_up(BodyTimeout())
-        elif self._repeatable:
-            self._give_up(ProviderTimeout())
+        limits, session = self._line.limits, self._session
+        if session.stalled(now):
+            self._give_up(ClientGone("the client reads the answer too slowly"))
+        elif self._body_is_slow(now):
+            self._give_up(BodyTimeout("the body comes at less than 1 KiB a second"))
+        elif now > self._started + limits.call_seconds:
+            self._time_out(f"the call took longer than {limits.call_seconds:g} seconds")
+        elif now > self._deadline and self._stage is not _DIALLING:
+            self._time_out("")
         else:
-            self._give_up(OutcomeUnknown("the write was sent and not answered in time", RECONCILE))
+            return False
         return True
+
+    def _body_is_slow(self, now: float) -> bool:
+        """Whether the client has sent less of its body than it had the time to."""
+        inbound, session, since = self._inbound, self._session, self._body_since
+        unasked = self.received.expects_continue and not since
+        if inbound.complete or session.paused or unasked:
+            return False
+        waited = now - (since or self._started) - session.paused_seconds
+        seconds = waited - self._line.limits.slow_seconds
+        return inbound.came < seconds * BYTES_PER_SECOND
+
+    def _time_out(self, detail: str) -> None:
+        """Give up, and say who was waited for."""
+        if self._session.write_paused:
+            self._give_up(ClientGone(detail or "the client stopped reading the answer"))
+        elif not self._inbound.complete and not self._sending_paused:
+            self._give_up(BodyTimeout(detail))
+        elif self._repeatable or self.unsent:
+            self._give_up(ProviderTimeout(detail))
+        else:
+            detail = detail or "the write was sent and not answered in time"
+            self._give_up(OutcomeUnknown(detail, RECONCILE))
 
     def revoke(self, error: BaileeError) -> None:
         """What allowed this call is gone: end it now."""
         self._give_up(error)
+
+    def frames_came(self, data: bytes) -> None:
+        """No connection of a plain call is upgraded."""
+        raise InternalError("frames of a call that is no WebSocket")
+
+    def draining(self) -> None:
+        """A plain call may end in its own time."""
 
     # --- what the answer's reader tells ---
 
     def answer_came(self, begun: Begun | None, pieces: list[bytes], end: End | None) -> None:
         """Pass a part of the answer on, in one write."""
         now = self._line.clock()
-        self._deadline = now + self._line.call_seconds
+        if end is None:
+            self._deadline = now + self._line.limits.idle_seconds
         if pieces:
             self._received_bytes += sum(map(len, pieces))
         screen, needles = self._screen, self._needles
         if begun is not None:
             view = self.authorized.route.view
+            if begun.status in LIMITING:
+                self._line.budgets.bans.see(self.authorized.route, begun, time.time())
             if view.screened or (end is None and needles):
                 screen = self._screen = Screen(self.id, view, needles)
         if screen is not None:
@@ -369,6 +438,8 @@ class Call:
             except BaileeError as doubtful:
                 self._give_up(doubtful)
                 return
+            if begun is not None and screen.limited and begun.status not in LIMITING:
+                self._line.budgets.bans.see(self.authorized.route, begun, time.time())
         out: list[bytes] = []
         if begun is not None:
             out = self._answer_head(begun)
@@ -469,8 +540,7 @@ class Call:
     def _fail(self, error: BaileeError) -> None:
         if self._stage is _ENDED:
             return
-        if self._retried:
-            error.reached = Reached.MAYBE
+        error.reached = Reached.NOTHING if self.unsent and not self._retried else Reached.MAYBE
         begun = self._stage is _ANSWERING
         claim = self._departure.claimed if self.unsent and self._departure is not None else None
         if not (self.unsent or self._repeatable):
@@ -501,6 +571,7 @@ class Call:
         self._stage = _ENDED
         self.ended = True
         self._line.calls.discard(self)
+        self._loads.leave()
         if recorded:
             seconds = now - self._started
             self._line.journal.outcome(

@@ -83,6 +83,12 @@ class Route:
     """A digest of the sealed credential with its whole context: what was opened for one place is
     not found for another, even where a row was moved in between."""
 
+    @property
+    def has_websocket(self) -> bool:
+        """Whether WebSockets may be opened there."""
+        websocket = self.view.provider.websocket
+        return websocket is not None and self.origin.name in websocket.origins
+
 
 @dataclass(slots=True)
 class Access:

@@ -197,6 +197,7 @@ class Routing:
                 pin_serial=pins.serial,
                 pins=pins.pins,
                 source=source,
+                connection=row.id if view.provider.own_streams else "",
             ),
             sealed=row.sealed,
             context=context,

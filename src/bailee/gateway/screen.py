@@ -13,7 +13,7 @@ from bailee.gateway.opening import Needles
 from bailee.gateway.route import ProviderView
 from bailee.gateway.verdict import HeldAnswer, is_coded, judge, must_hold, verdict_lines
 from bailee.http.echo import EchoGuard, mask
-from bailee.model import CallId
+from bailee.model import CallId, Meaning
 
 _log = structlog.get_logger("gateway")
 
@@ -33,6 +33,8 @@ class Screen:
         self._needles = needles
         self._held: HeldAnswer | None = None
         self._guard: EchoGuard | None = None
+        self.limited = False
+        """Whether it means that the provider limits; known with the verdict."""
         self.verdict: Sequence[bytes] = ()
         """Header lines that tell the caller what the answer means, once that is known."""
 
@@ -85,6 +87,7 @@ class Screen:
         refusals = self._view.refusals
         if refusals is not None:
             meaning = judge(refusals, begun, seen)
+            self.limited = meaning is Meaning.LIMITED
             self.verdict = verdict_lines(self._call, self._view, begun, meaning)
         return begun, pieces
 

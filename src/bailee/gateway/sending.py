@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from bailee.egress.tls import PinnedStream
 from bailee.gateway.authorize import KNOWN_HEAD_SECONDS, Authorized
@@ -14,7 +15,7 @@ from bailee.signing.place import PlacePlan
 from bailee.signing.sign import Signer
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """What is sent first."""
 
     head: bytes

@@ -22,8 +22,10 @@ from bailee.errors import (
 )
 from bailee.gateway.authorize import KnownHead
 from bailee.gateway.inbound import Inbound
+from bailee.gateway.limits import BYTES_PER_SECOND
 from bailee.gateway.outbox import Outbox
-from bailee.http.head import HEAD_LIMIT, read_head
+from bailee.http.head import HEAD_LIMIT, Received, read_head
+from bailee.http.plain import read_plain_request
 from bailee.http.problem import problem_answer
 from bailee.model import CallId
 
@@ -61,6 +63,14 @@ class Exchange(Protocol):
         """End the call if its deadline has passed, and tell so."""
         ...
 
+    def frames_came(self, data: bytes) -> None:
+        """The client has sent bytes on a connection that is upgraded."""
+        ...
+
+    def draining(self) -> None:
+        """The worker is about to leave, and the connection is upgraded."""
+        ...
+
 
 class Calls(Protocol):
     """What a session needs of the rest of the gateway."""
@@ -86,6 +96,8 @@ class Calls(Protocol):
 _OPEN: Final = 0
 _LINGERING: Final = 1
 _CLOSED: Final = 2
+_UPGRADED: Final = 3
+"""Frames come, and not requests."""
 
 
 class Session(asyncio.Protocol):
@@ -100,12 +112,14 @@ class Session(asyncio.Protocol):
         sessions: set["Session"],
         limit: int,
         head_seconds: float,
+        slow_seconds: float,
     ) -> None:
         self._calls = calls
         self._outbox = outbox
         self._sessions = sessions
         self._limit = limit
         self._head_seconds = head_seconds
+        self._slow_seconds = slow_seconds
         self._clock = asyncio.get_running_loop().time
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Inbound] = deque()
@@ -121,6 +135,11 @@ class Session(asyncio.Protocol):
         self._last_data = b""
         self._exchange: Exchange | None = None
         self.paused = False
+        self._paused_at = 0.0
+        self.paused_seconds = 0.0
+        """How long nothing was read of the client since the last request ended, and not now."""
+        self._read_by = 0.0
+        """When a client that does not read must have read what waits for it."""
         self._deadline = self._clock() + head_seconds
         self.draining = False
         self.write_paused = False
@@ -143,18 +162,25 @@ class Session(asyncio.Protocol):
         """Read no more of the client until `resume_body`."""
         if not self.paused:
             self.paused = True
+            self._paused_at = self._clock()
             self.transport.pause_reading()
 
     def resume_body(self) -> None:
         """Read the client again."""
         if self.paused and self._state is _OPEN and len(self._queue) <= 1:
             self.paused = False
+            self.paused_seconds += self._clock() - self._paused_at
             self.transport.resume_reading()
+
+    def stalled(self, now: float) -> bool:
+        """Whether the client reads more slowly than it has to."""
+        return self.write_paused and now > self._read_by
 
     def finish(self, *, keep: bool, now: float) -> None:
         """The answer is complete at `now`; go on with the next request or close."""
         inbound = self._queue.popleft()
         self._exchange = None
+        self.paused_seconds = 0.0
         if not keep or not inbound.complete:
             self._close(linger=not inbound.complete)
             return
@@ -164,6 +190,22 @@ class Session(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._begin_next)
         elif self.paused:
             self.resume_body()
+
+    def upgrade(self) -> None:
+        """Hand what the client sends from now on to the call in front: it is a WebSocket."""
+        self._state = _UPGRADED
+        if self.paused:
+            self.paused = False
+            self.transport.resume_reading()
+
+    def leave(self, seconds: float) -> None:
+        """Close an upgraded connection after what was written last, or so many seconds later."""
+        self._exchange = None
+        if self._state is not _CLOSED:
+            self._state = _CLOSED
+            self._outbox.flush()
+            self._read_by = self._clock() + seconds
+            self.transport.close()
 
     def hang_up(self) -> None:
         """Abort the connection; a call under way is told so."""
@@ -190,7 +232,10 @@ class Session(asyncio.Protocol):
         """Look at the deadlines; the listener calls this a few times a second."""
         if self._exchange is not None:
             self._exchange.expired(now)
-        elif now > self._deadline and self._state is not _CLOSED:
+        elif self._state is _CLOSED or self.write_paused:
+            if now > self._read_by:
+                self.transport.abort()
+        elif now > self._deadline:
             if self._state is _OPEN and self._in_head:
                 self.send(problem_answer(HeadTimeout(), close=True))
             self._close(linger=False)
@@ -201,6 +246,8 @@ class Session(asyncio.Protocol):
         A client that wrote before it could know, on a kept connection or a new one, is answered.
         """
         self.draining = True
+        if self._state is _UPGRADED and self._exchange is not None:
+            self._exchange.draining()
         if not self._queue and not self._in_head:
             self._deadline = min(self._deadline, self._clock() + DRAIN_IDLE_SECONDS)
 
@@ -219,6 +266,7 @@ class Session(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._state = _CLOSED
+        del self._parser  # it refers back: else all of it would wait for the collector
         self._sessions.discard(self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -227,11 +275,14 @@ class Session(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client that has ended its side still gets the answer under way, and no more."""
         self.draining = True
+        if self._state is _UPGRADED:
+            return False
         return self._exchange is not None and self._queue[-1].complete
 
     def pause_writing(self) -> None:
         """The client reads too slowly."""
         self.write_paused = True
+        self._read_by = self._read_deadline()
         if self._exchange is not None:
             self._exchange.client_reads(False)
 
@@ -244,7 +295,10 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse, then begin or feed the call in front."""
         if self._state is not _OPEN:
-            self._throw_away(len(data))
+            if self._state is _UPGRADED and self._exchange is not None:
+                self._exchange.frames_came(data)
+            else:
+                self._throw_away(len(data))
             return
         at_boundary = self._reading is None and not self._queue
         if at_boundary:
@@ -253,6 +307,10 @@ class Session(asyncio.Protocol):
                 self._last, self._last_data = known, data
                 self._queue.append(Inbound(known))
                 self._begin_next()
+                return
+            plain = read_plain_request(data)
+            if plain is not None:
+                self._take(*plain, data)
                 return
         self._parse(data)
         if at_boundary and len(self._queue) == 1:
@@ -264,13 +322,31 @@ class Session(asyncio.Protocol):
         elif self._queue:
             self._begin_next()
 
+    def _take(self, received: Received, body: bytes, data: bytes) -> None:
+        """Begin the call of a request that came whole and alone: llhttp has seen nothing of it."""
+        inbound = Inbound()
+        inbound.received = received
+        inbound.complete = True
+        if body:
+            inbound.add_piece(body)
+        else:
+            inbound.whole = data
+        self._queue.append(inbound)
+        self._begin_next()
+
     def _parse(self, data: bytes) -> None:
+        if self._queue and self._is_opening(self._queue[-1]):
+            self._spoil_opening()
+            return
         fault: BaileeError | None = None
         was_in_head, heads, self._body_came = self._in_head, len(self._queue), False
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            fault = MalformedRequest("upgrades are not relayed")
+        except httptools.HttpParserUpgrade as upgrade:
+            # Its handshake was read as a request; frames may follow when it has been answered.
+            if upgrade.args[0] < len(data):
+                self._spoil_opening()
+            return
         except httptools.HttpParserCallbackError as wrapped:
             cause = wrapped.__context__
             fault = cause if isinstance(cause, BaileeError) else MalformedRequest()
@@ -315,6 +391,20 @@ class Session(asyncio.Protocol):
         self._reading = None
         self.pause_body()
 
+    def _is_opening(self, inbound: Inbound) -> bool:
+        return inbound.received is not None and inbound.received.opening is not None
+
+    def _spoil_opening(self) -> None:
+        """Refuse a WebSocket whose client did not wait for the answer to its handshake."""
+        fault = MalformedRequest("bytes before the answer to the handshake")
+        self.pause_body()
+        inbound = self._queue[-1]
+        if self._exchange is not None and self._queue[0] is inbound:
+            self._exchange.body_faulty(fault)
+        else:
+            inbound.fault = fault
+            inbound.received = None
+
     def _begin_next(self) -> None:
         while self._queue and self._exchange is None and self._state is _OPEN:
             inbound = self._queue[0]
@@ -344,7 +434,13 @@ class Session(asyncio.Protocol):
             return
         self._state = _CLOSED
         self._outbox.flush()
+        self._read_by = self._read_deadline()
         self.transport.close()
+
+    def _read_deadline(self) -> float:
+        """By when the client must have read what waits for it now."""
+        waiting = self.transport.get_write_buffer_size()
+        return self._clock() + self._slow_seconds + waiting / BYTES_PER_SECOND
 
     def _throw_away(self, count: int) -> None:
         self._linger_left -= count

@@ -80,6 +80,10 @@ class TlsClient(asyncio.Transport, asyncio.Protocol):
             return
         self._tcp.write(self._outgoing.read())
 
+    def get_write_buffer_size(self) -> int:
+        """How many encrypted bytes wait for the client."""
+        return self._tcp.get_write_buffer_size()
+
     def pause_reading(self) -> None:
         """Take no more from the client; what is decrypted already stays here."""
         self._paused = True

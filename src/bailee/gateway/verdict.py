@@ -52,7 +52,7 @@ class HeldAnswer:
 
 def must_hold(refusals: CompiledRefusals, begun: Begun) -> bool:
     """Tell whether an answer has to be whole before its meaning is known, and will soon be."""
-    status, head, body = begun
+    status, head, body = begun.status, begun.head, begun.body
     if body is AnswerBody.NONE or not refusals.needs_body(status):
         return False
     if head.length is not None and int(head.length) > HELD_LIMIT:

@@ -6,14 +6,8 @@ import msgspec
 
 from bailee.errors import AnswerMalformed
 from bailee.http.hop import LOCATING, answer_header_passes
+from bailee.http.kinds import CODING, CONNECTION, DROP, LENGTH, PASS, URLS
 
-PASS: Final = 0
-"""The kind of a header that is passed on as it is."""
-_DROP: Final = 1
-_LENGTH: Final = 2
-_CODING: Final = 3
-_CONNECTION: Final = 4
-_LOCATING: Final = 5
 _NAMES_REMEMBERED: Final = 1024
 
 _kinds: dict[bytes, int] = {}
@@ -64,23 +58,65 @@ def judge_answer_head(lines: list[bytes], special: list[tuple[bytes, bytes]]) ->
     nominated: bytes | None = None
     for name, value in special:
         kind = kind_of(name)
-        if kind == _LENGTH:
+        if kind == LENGTH:
             if length is not None or not value.isdigit() or len(value) > 18:
                 raise AnswerMalformed("the answer's Content-Length is doubtful")
             length = value
-        elif kind == _CODING:
+        elif kind == CODING:
             if chunked or value.lower() != b"chunked":
                 raise AnswerMalformed("the answer has a transfer coding other than chunked")
             chunked = True
-        elif kind == _LOCATING:
-            locating.append((name.lower().decode("ascii"), value.decode("latin-1")))
-        elif kind == _CONNECTION:
+        elif kind == URLS:
+            locating.append(locating_pair(name, value))
+        elif kind == CONNECTION:
             nominated = value if nominated is None else nominated + b"," + value
     if chunked and length is not None:
         raise AnswerMalformed("the answer has both Content-Length and Transfer-Encoding")
     if nominated is not None and nominated.lower() not in (b"keep-alive", b"close"):
         lines = _without_nominated(lines, nominated)
     return AnswerHead(lines, length, chunked, locating)
+
+
+def locating_pair(name: bytes, value: bytes) -> tuple[str, str]:
+    """Write a header with URLs as `AnswerHead.locating` has it."""
+    return name.lower().decode("ascii"), value.decode("latin-1")
+
+
+def judge_status_line(version: str, status: int) -> None:
+    """Refuse an answer of another protocol, and a status that is none (RFC 9110, 15).
+
+    Raises:
+        AnswerMalformed: It is not HTTP/1.1 or 1.0, or its status is not 100 to 599.
+    """
+    if version not in ("1.1", "1.0"):
+        raise AnswerMalformed("the answer is of another version of HTTP")
+    if not 100 <= status <= 599:
+        raise AnswerMalformed("the answer's status is none")
+
+
+def judge_interim(special: list[tuple[bytes, bytes]]) -> None:
+    """Refuse a 1xx answer that says that a body follows it (RFC 9110, 8.6; RFC 9112, 6.1).
+
+    Raises:
+        AnswerMalformed: It has a length or a coding: where it ends could be seen in two ways.
+    """
+    if any(kind_of(name) in (LENGTH, CODING) for name, _ in special):
+        raise AnswerMalformed("an interim answer has framing")
+
+
+def may_stay(version: str, status: int, head: AnswerHead) -> bool:
+    """Tell whether another call may go on the stream of an answer, whatever it says itself.
+
+    After HTTP/1.0 it may not; nor after a 204 that says that a body follows: one may.
+
+    Raises:
+        AnswerMalformed: HTTP/1.0 with a transfer coding, which it does not know (RFC 9112, 6.1).
+    """
+    if version != "1.1":
+        if head.chunked:
+            raise AnswerMalformed("an answer of HTTP/1.0 has a transfer coding")
+        return False
+    return status != 204 or (not head.chunked and not int(head.length or 0))
 
 
 def kind_of(name: bytes) -> int:
@@ -92,15 +128,15 @@ def kind_of(name: bytes) -> int:
 def _find_kind(name: bytes) -> int:
     lower = name.lower()
     if lower == b"content-length":
-        kind = _LENGTH
+        kind = LENGTH
     elif lower == b"transfer-encoding":
-        kind = _CODING
+        kind = CODING
     elif lower == b"connection":
-        kind = _CONNECTION
+        kind = CONNECTION
     elif lower in LOCATING:
-        kind = _LOCATING
+        kind = URLS
     else:
-        kind = PASS if answer_header_passes(lower) else _DROP
+        kind = PASS if answer_header_passes(lower) else DROP
     if len(_kinds) < _NAMES_REMEMBERED:
         _kinds[name] = kind
     return kind

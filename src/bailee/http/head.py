@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from bailee.errors import ExpectationRefused, MalformedRequest, MethodRefused
-from bailee.model import RELAYED_METHODS
+from bailee.http.upgrade import Opening, read_opening
+from bailee.model import RELAYED_METHODS, WEBSOCKET
 
 HEAD_LIMIT: Final = 32 * 1024
 """Bytes of a request line with its headers (R32)."""
@@ -25,20 +26,26 @@ _hosts_seen: set[bytes] = set()
 _QUERY = re.compile(rb"[!$-~]*")
 """Visible ASCII but the double quote and the number sign: it can be passed on as it is."""
 _ONCE = re.compile(rb"[!-~]{1,128}")
-_FRAMING_AND_SPECIAL = frozenset(
+FIELDS: Final = (b"host", b"authorization", b"bailee-token", b"bailee-subject", b"bailee-once")
+"""Headers that have a field of their own and stand at most once."""
+FRAMING_AND_SPECIAL: Final = frozenset(
+    {*FIELDS, b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade"}
+)
+"""What stands once and is not passed on as it is."""
+STANDS_ONCE: Final = frozenset(
     {
-        b"host",
-        b"content-length",
-        b"transfer-encoding",
-        b"connection",
-        b"expect",
-        b"upgrade",
-        b"authorization",
-        b"bailee-token",
-        b"bailee-subject",
-        b"bailee-once",
+        b"content-disposition",
+        b"content-type",
+        b"idempotency-key",
+        b"if-modified-since",
+        b"if-range",
+        b"if-unmodified-since",
+        b"last-event-id",
+        b"range",
+        b"user-agent",
     }
 )
+"""What is passed on and is no list: some servers take the first of two, some the last."""
 
 
 class Received(msgspec.Struct):
@@ -49,6 +56,7 @@ class Received(msgspec.Struct):
     """
 
     method: str
+    """As sent; `WEBSOCKET` for a GET that opens one."""
     path: bytes
     query: bytes
     """Without the question mark; empty when there is none."""
@@ -66,6 +74,8 @@ class Received(msgspec.Struct):
     """The value of `Bailee-Subject`: whose key the application believes to use."""
     once: bytes | None = None
     """The value of `Bailee-Once`: no other call of the caller may have it."""
+    opening: Opening | None = None
+    """The handshake of a WebSocket."""
 
     def __repr__(self) -> str:
         # Headers hold tokens: a traceback that shows values must not show them.
@@ -85,7 +95,8 @@ def read_head(
         keep_alive: What llhttp says of the connection.
 
     Raises:
-        MalformedRequest: Not HTTP/1.1, not origin-form, or framing, Host or `Bailee-Once` in doubt.
+        MalformedRequest: Not HTTP/1.1, not origin-form, or framing, Host, `Bailee-Once` or the
+            handshake of a WebSocket in doubt.
         MethodRefused: CONNECT, TRACE or a method that is not known.
         ExpectationRefused: `Expect` with another value than `100-continue`.
     """
@@ -102,20 +113,22 @@ def read_head(
     headers = []
     for name, value in pairs:
         lower = name.lower()
-        if lower not in _FRAMING_AND_SPECIAL:
+        if lower not in FRAMING_AND_SPECIAL:
             headers.append((lower, name, value))
         elif lower in special:
             raise MalformedRequest(f"more than one {lower.decode()} header")
         else:
             special[lower] = value
+    if has_doubled(headers):
+        raise MalformedRequest("a header that stands once stands there twice")
     host = special.get(b"host", b"")
-    if host not in _hosts_seen:
-        if not _HOST.fullmatch(host):
-            raise MalformedRequest("exactly one valid Host header is required")
-        if len(_hosts_seen) < _HOSTS_REMEMBERED:
-            _hosts_seen.add(host)
+    if not is_host(host):
+        raise MalformedRequest("exactly one valid Host header is required")
+    opening: Opening | None = None
     if b"upgrade" in special:
-        raise MalformedRequest("upgrades are not relayed")
+        opening, headers = read_opening(method, special, headers)
+        # Nothing but frames may follow it, whether it is let through or not.
+        method, keep_alive = WEBSOCKET, False
     if connection := special.get(b"connection"):
         headers = _without_nominated(headers, connection)
     return Received(
@@ -131,11 +144,37 @@ def read_head(
         authorization=special.get(b"authorization"),
         token=special.get(b"bailee-token"),
         subject=special.get(b"bailee-subject"),
-        once=_once(special[b"bailee-once"]) if b"bailee-once" in special else None,
+        once=read_once(special[b"bailee-once"]) if b"bailee-once" in special else None,
+        opening=opening,
     )
 
 
-def _once(key: bytes) -> bytes:
+def has_doubled(headers: list[tuple[bytes, bytes, bytes]]) -> bool:
+    """Tell whether a header that is no list stands there twice: it has two meanings."""
+    names = [lower for lower, _, _ in headers]
+    distinct = set(names)
+    if len(distinct) == len(names):
+        return False
+    return any(name in STANDS_ONCE and names.count(name) > 1 for name in distinct)
+
+
+def is_host(host: bytes) -> bool:
+    """Tell whether a value of Host is a name or an address, with or without a port."""
+    if host in _hosts_seen:
+        return True
+    if not _HOST.fullmatch(host):
+        return False
+    if len(_hosts_seen) < _HOSTS_REMEMBERED:
+        _hosts_seen.add(host)
+    return True
+
+
+def read_once(key: bytes) -> bytes:
+    """Read the value of `Bailee-Once`.
+
+    Raises:
+        MalformedRequest: It is not one.
+    """
     if not _ONCE.fullmatch(key):
         raise MalformedRequest("Bailee-Once is not 1 to 128 characters of visible ASCII")
     return key

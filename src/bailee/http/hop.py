@@ -79,7 +79,14 @@ NEVER_FORWARDED: Final = HOP_BY_HOP | {
 }
 """What not even a provider's `headers` may let through; see also `FORBIDDEN_PREFIXES`."""
 
-FORBIDDEN_PREFIXES: Final = (b"x-forwarded", b"cf-", b"bailee-", b"proxy-", b"fastly-client")
+FORBIDDEN_PREFIXES: Final = (
+    b"x-forwarded",
+    b"cf-",
+    b"bailee-",
+    b"proxy-",
+    b"fastly-client",
+    b"sec-websocket-",
+)
 
 _DROPPED_FROM_ANSWERS: Final = HOP_BY_HOP | {
     b"alt-svc",
@@ -135,7 +142,10 @@ class RequestHeaderPolicy:
     def _decide(self, name: bytes) -> bool:
         if name.replace(b"_", b"-") in self.placed or may_never_pass(name):
             return False
-        return name in self.exact or bool(self.prefixes and name.startswith(self.prefixes))
+        # Behind CGI and WSGI `a_b` is `a-b`: only who names it as it is lets it through.
+        return name in self.exact or any(
+            name.startswith(prefix) and b"_" not in name[len(prefix) :] for prefix in self.prefixes
+        )
 
     def split(self, headers: list[tuple[bytes, bytes, bytes]]) -> tuple[list[bytes], list[bytes]]:
         """Split a request's headers into the lines to send and the names that were dropped."""

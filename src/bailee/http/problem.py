@@ -47,6 +47,9 @@ def problem_answer(
     """
     body = msgspec.json.encode(problem(error, call))
     first = error.members.get("first_call")
+    wait = error.retry_after
+    if wait is None and error.status == 503 and error.retryable:
+        wait = 1
     head = [
         status_line(error.status),
         _FIXED,
@@ -54,7 +57,7 @@ def problem_answer(
         b"Bailee-Call: %b\r\n" % call.encode() if call else b"",
         f"Bailee-First-Call: {first}\r\n".encode() if first else b"",
         b'WWW-Authenticate: Bearer realm="bailee"\r\n' if error.status == 401 else b"",
-        b"Retry-After: 1\r\n" if error.status == 503 and error.retryable else b"",
+        b"Retry-After: %d\r\n" % wait if wait is not None else b"",
         more,
         b"Connection: close\r\n\r\n" if close else b"\r\n",
     ]

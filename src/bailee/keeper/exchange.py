@@ -79,6 +79,10 @@ class _Reader:
 
     # --- StreamReceiver ---
 
+    def released(self) -> None:
+        """Let the parser go, which refers back."""
+        del self._parser
+
     def data_received(self, plain: bytes) -> None:
         """Parse what came."""
         if self.answered.done():
@@ -97,6 +101,7 @@ class _Reader:
 
     def stream_lost(self, *, clean: bool) -> None:
         """An answer that lasts until the end of the stream is whole now; any other one is lost."""
+        self.released()
         if clean and self._framing is AnswerBody.UNTIL_CLOSE:
             self._finish()
         else:

@@ -1,15 +1,16 @@
 """Callers: programs that may ask for calls, once they have a grant."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, TypedDict
 
 from sqlalchemy import Connection
 
-from bailee.errors import Conflict, NotFound
+from bailee.errors import BadInput, Conflict, NotFound
 from bailee.manage.forms import parse_limit, parse_name
 from bailee.manage.ids import new_id
 from bailee.manage.tokens import CALLER_TOKEN_SECONDS, IssuedToken, insert_token
-from bailee.model import Caller, CallerId, Role, TenantId
+from bailee.model import NO_CALLER_LIMITS, Caller, CallerId, CallerLimits, Role, TenantId
 from bailee.policy.allowlist import Allowlist
 from bailee.store import callers as rows
 from bailee.store import grants as grant_rows
@@ -17,6 +18,15 @@ from bailee.store import tenants as tenant_rows
 from bailee.store import tokens as token_rows
 from bailee.store.callers import StoredCaller
 from bailee.store.engine import Store
+
+HIGHEST_LIMIT: Final = 1_000_000
+
+
+class LimitChange(TypedDict, total=False):
+    """Which limits of a caller change; `None` is for what the gateway's config says."""
+
+    calls_per_second: int | None
+    concurrent: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ def add(
     now: float,
     *,
     allow_from: Iterable[str] = (),
+    limits: CallerLimits = NO_CALLER_LIMITS,
     seconds: float = CALLER_TOKEN_SECONDS,
 ) -> AddedCaller:
     """Add a caller and issue its first token, good for `seconds`.
@@ -44,10 +55,12 @@ def add(
         name: Unique among the tenant's live callers.
         now: Unix seconds.
         allow_from: Addresses and CIDR that it may call from; empty means any.
+        limits: How much it may ask for.
         seconds: How long the token is good.
 
     Raises:
-        BadInput: The name or an entry of `allow_from` is not of the right form, or `seconds` is.
+        BadInput: The name or an entry of `allow_from` is not of the right form, or `seconds` or a
+            limit is out of bounds.
         NotFound: There is no such tenant.
         Conflict: A live caller has this name.
     """
@@ -56,6 +69,7 @@ def add(
         tenant=tenant,
         name=parse_name(name, "a caller"),
         allow_from=Allowlist.parse(allow_from).entries,
+        limits=_bounded(limits),
     )
     with store.write() as conn:
         if tenant_rows.find(conn, tenant) is None:
@@ -103,6 +117,22 @@ def page(
         return rows.list_page(conn, tenant, after=after, limit=parse_limit(limit))
 
 
+def set_limits(store: Store, tenant: TenantId, caller: str, change: LimitChange) -> StoredCaller:
+    """Change the limits of a caller, by its id or name; what is not given stays as it is.
+
+    Raises:
+        BadInput: A limit is out of bounds.
+        NotFound: The tenant has no such caller.
+        Conflict: The caller is revoked.
+    """
+    with store.write() as conn:
+        found = find(conn, tenant, caller)
+        limits = _bounded(replace(found.caller.limits, **change))
+        if not rows.set_limits(conn, tenant, found.caller.id, limits):
+            raise Conflict("the caller was revoked")
+        return find(conn, tenant, found.caller.id)
+
+
 def revoke(store: Store, tenant: TenantId, caller: str, now: float) -> StoredCaller:
     """Revoke a caller by its id or name, with all its tokens and grants.
 
@@ -115,3 +145,10 @@ def revoke(store: Store, tenant: TenantId, caller: str, now: float) -> StoredCal
         token_rows.revoke_of_caller(conn, tenant, found.caller.id, now)
         grant_rows.revoke_of_caller(conn, tenant, found.caller.id, now)
         return find(conn, tenant, found.caller.id)
+
+
+def _bounded(limits: CallerLimits) -> CallerLimits:
+    for limit in (limits.calls_per_second, limits.concurrent):
+        if limit is not None and not 1 <= limit <= HIGHEST_LIMIT:
+            raise BadInput(f"a limit of a caller must be 1 to {HIGHEST_LIMIT}")
+    return limits

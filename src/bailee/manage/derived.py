@@ -15,7 +15,7 @@ from bailee.manage.forms import parse_label
 from bailee.manage.ids import new_id
 from bailee.manage.tokens import IssuedToken, insert_minted
 from bailee.model import (
-    RELAYED_METHODS,
+    GRANTABLE_METHODS,
     CallerId,
     ConnectionId,
     ConnectionState,
@@ -100,8 +100,8 @@ def derive(
 
 def _parse_methods(methods: Iterable[str]) -> tuple[str, ...]:
     read = tuple(sorted({method.upper() for method in methods}))
-    if not read or not RELAYED_METHODS.issuperset(read):
-        known = ", ".join(sorted(RELAYED_METHODS))
+    if not read or not GRANTABLE_METHODS.issuperset(read):
+        known = ", ".join(sorted(GRANTABLE_METHODS))
         raise BadInput("a derived token is for methods that are relayed", f"methods: {known}")
     return read
 

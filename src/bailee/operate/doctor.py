@@ -19,6 +19,7 @@ from bailee.model import EgressState
 from bailee.operate.check import Check, fail, ok, warn
 from bailee.operate.decoys import look_at_decoys
 from bailee.operate.egress_checks import WRITER, look_at_bindings, look_at_published
+from bailee.operate.parser_check import look_at_parser
 from bailee.operate.running import is_free, servers
 from bailee.operate.setup import OPERATOR_TOKEN
 from bailee.operate.tls_check import look_at_tls
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _look_at_users(settings)
     yield _look_at_clock(time.time(), settings.store.path)
     yield _look_at_roots()
+    yield look_at_parser()
     yield from _look_at_dangers(settings)
 
 

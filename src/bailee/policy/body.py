@@ -5,6 +5,11 @@ members, `$.params.chain`: no wildcards, no filters, no places in lists (a small
 A value is a JSON string, number, boolean or null. They are compared by type and as they stand: the
 number 1 is neither "1" nor 1.0.
 
+The conditions of a WebSocket's rules speak of each message, and may name places in lists:
+`$.args.0`, a number from 0 to 999, and `$.args.*`, every place of a list that is not empty. A list
+in which a rule names places by number has no elements after these: what a rule does not name can't
+be asked for beside it.
+
 A server may read a body otherwise than we do; what is known to be read in two ways is denied:
 
     two members of one name, anywhere             some take the first, some the last
@@ -41,6 +46,10 @@ _EXAMPLE = (
 )
 # RFC 9535, 2.5.1.1: a name in shorthand form, of ASCII alone.
 _SELECTOR = re.compile(r"\$((?:\.[A-Za-z_][A-Za-z0-9_]*)+)(?: *(=)| +in(?= |\[)) *")
+_SELECTOR_WITH_PLACES = re.compile(
+    r"\$(\.[A-Za-z_][A-Za-z0-9_]*(?:\.(?:[A-Za-z_][A-Za-z0-9_]*|0|[1-9][0-9]{0,2}|\*))*)"
+    r"(?: *(=)| +in(?= |\[)) *"
+)
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*"'
 _NUMBER = r"(?!-0(?![.0-9]))-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?(?![.0-9eE])"
 _VALUE = re.compile(rf" *({_STRING}|{_NUMBER}|true(?!\w)|false(?!\w)|null(?!\w))")
@@ -48,8 +57,12 @@ _AND = re.compile(r" +and +")
 _COMMA_OR_END = re.compile(r" *([,\]])")
 
 
-def parse_conditions(text: str) -> tuple[BodyCondition, ...]:
+def parse_conditions(text: str, *, lists: bool = False) -> tuple[BodyCondition, ...]:
     """Read what follows `body` in a rule: conditions that are joined by ` and `.
+
+    Args:
+        text: The conditions.
+        lists: Whether selectors may name places in lists.
 
     Raises:
         BadInput: The form is wrong, a selector stands there twice, or there are too many.
@@ -57,7 +70,7 @@ def parse_conditions(text: str) -> tuple[BodyCondition, ...]:
     conditions: list[BodyCondition] = []
     at = 0
     while True:
-        condition, at = _parse_condition(text, at)
+        condition, at = _parse_condition(text, at, _SELECTOR_WITH_PLACES if lists else _SELECTOR)
         if condition.path in [each.path for each in conditions]:
             raise BadInput(f"the selector {condition.selector} stands there twice", _EXAMPLE)
         conditions.append(condition)
@@ -71,8 +84,8 @@ def parse_conditions(text: str) -> tuple[BodyCondition, ...]:
         at = joint.end()
 
 
-def _parse_condition(text: str, at: int) -> tuple[BodyCondition, int]:
-    found = _SELECTOR.match(text, at)
+def _parse_condition(text: str, at: int, selector: re.Pattern[str]) -> tuple[BodyCondition, int]:
+    found = selector.match(text, at)
     if found is None:
         raise BadInput(f"{text[at:]!r} does not start with a selector and '=' or 'in'", _EXAMPLE)
     path = tuple(found[1][1:].split("."))
@@ -139,6 +152,24 @@ def judge_body(bodies: Bodies, body: bytes) -> Allow | Deny:
         return Deny(str(fault))
 
 
+def members_where(conditions: tuple[BodyCondition, ...], body: bytes) -> dict[str, object] | None:
+    """Read a JSON object for which conditions hold.
+
+    Returns:
+        Its members, numbers as bytes as they were spelled; None where the conditions don't hold,
+        or it is no object, or can be read in two ways.
+    """
+    try:
+        content = _read(body)
+        if isinstance(content, dict) and isinstance(
+            _find_rule(_Reading(), (conditions,), content), tuple
+        ):
+            return content
+    except _Unread:
+        pass
+    return None
+
+
 def _judge(reading: "_Reading", bodies: Bodies, content: object) -> Allow | Deny:
     if not isinstance(content, list):
         found = _find_rule(reading, bodies, content)
@@ -162,7 +193,7 @@ def _find_rule(
     if not isinstance(content, dict):
         return Deny("what is no JSON object has nothing that a grant could name")
     for conditions in bodies:
-        if all(reading.select(content, each.path) in each.values for each in conditions):
+        if all(reading.holds(content, each, conditions) for each in conditions):
             return conditions
     return Deny("no grant of this caller allows what stands in the body")
 
@@ -173,14 +204,42 @@ class _Reading:
     def __init__(self) -> None:
         self._folded: dict[int, dict[str, int]] = {}
 
-    def select(self, content: object, path: tuple[str, ...]) -> str | None:
-        """Spell the value at a place as a rule does; None where there is none, or a container."""
-        for name in path:
-            if not isinstance(content, dict):
-                return None
-            if self._fold(content).get(_folded(name), 0) > (name in content):
-                raise _Unread(f"a member of the body is named almost like {name}")
-            content = content.get(name, _MISSING)
+    def holds(
+        self,
+        content: object,
+        condition: BodyCondition,
+        conditions: tuple[BodyCondition, ...],
+        start: int = 0,
+    ) -> bool:
+        """Tell whether one of a rule's conditions holds; `start` names of its path are behind."""
+        path = condition.path
+        for at in range(start, len(path)):
+            name = path[at]
+            if name == "*":
+                return (
+                    isinstance(content, list)
+                    and 1 <= len(content) <= BATCH_LIMIT
+                    and all(self.holds(each, condition, conditions, at + 1) for each in content)
+                )
+            if name.isdigit():
+                named = _places(conditions, path[:at])
+                if not isinstance(content, list) or len(content) != named:
+                    return False
+                content = content[int(name)]
+            elif isinstance(content, dict):
+                content = self.member(content, name)
+            else:
+                return False
+        return self._spell(content) in condition.values
+
+    def member(self, content: dict[str, object], name: str) -> object:
+        """Find a member that no server takes for another; `_MISSING` where there is none."""
+        if self._fold(content).get(_folded(name), 0) > (name in content):
+            raise _Unread(f"a member of the body is named almost like {name}")
+        return content.get(name, _MISSING)
+
+    def _spell(self, content: object) -> str | None:
+        """Spell a value as a rule does; None where there is none, or a container."""
         match content:
             case str():
                 return _spell_text(content)
@@ -205,6 +264,16 @@ class _Reading:
                 folded = _folded(name)
                 counted[folded] = counted.get(folded, 0) + 1
         return counted
+
+
+def _places(conditions: tuple[BodyCondition, ...], path: tuple[str, ...]) -> int:
+    """How many elements the list at a path has, as the conditions of a rule name its places."""
+    depth = len(path)
+    return 1 + max(
+        int(each.path[depth])
+        for each in conditions
+        if each.path[:depth] == path and len(each.path) > depth and each.path[depth].isdigit()
+    )
 
 
 def _folded(name: str) -> str:

@@ -8,6 +8,10 @@ slash, and to percent-encoding, once or several times over, since APIs differ in
 the same path.
 
 A grant's rule may go on with ` body ` and conditions; `body.py` tells of them. A provider's can't.
+
+`WEBSOCKET` is the method of opening a WebSocket. In a grant no other word covers it, `*` neither;
+what a provider's rules say of `*` they say of it too. Its rules go on with ` frame `: then the
+conditions are for each message of the client.
 """
 
 import re
@@ -17,7 +21,16 @@ from functools import lru_cache
 from urllib.parse import unquote, unquote_to_bytes
 
 from bailee.errors import BadInput
-from bailee.model import ALLOW, RELAYED_METHODS, Allow, Bodies, BodyRule, Deny, Rule
+from bailee.model import (
+    ALLOW,
+    GRANTABLE_METHODS,
+    WEBSOCKET,
+    Allow,
+    Bodies,
+    BodyRule,
+    Deny,
+    Rule,
+)
 from bailee.policy.body import parse_conditions
 
 _SEGMENT = r"[A-Za-z0-9\-._~!$&'()*+,=:@%]+"
@@ -27,7 +40,7 @@ BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
 def parse_grant_rule(text: str) -> Rule:
-    """Read a rule of a grant: as `parse_rule`, or with ` body ` and conditions after it.
+    """Read a rule of a grant: as `parse_rule`, or with conditions after ` body ` or ` frame `.
 
     Returns:
         A `BodyRule` where there are conditions.
@@ -39,9 +52,13 @@ def parse_grant_rule(text: str) -> Rule:
     method, _, rest = text.strip().partition(" ")
     pattern, _, more = rest.strip().partition(" ")
     word, _, conditions = more.strip().partition(" ")
-    if word != "body":
+    if word not in ("body", "frame"):
         return parse_rule(text)
     rule = parse_rule(f"{method} {pattern}")
+    if word == "frame":
+        if rule.method != WEBSOCKET:
+            raise BadInput(f"a rule about frames can't be for {rule.method}", "it is for WEBSOCKET")
+        return BodyRule(WEBSOCKET, rule.pattern, parse_conditions(conditions.strip(), lists=True))
     if rule.method not in BODY_METHODS:
         raise BadInput(
             f"a rule about bodies can't be for {rule.method}",
@@ -60,8 +77,8 @@ def parse_rule(text: str) -> Rule:
     method, separator, pattern = text.strip().partition(" ")
     method, pattern = method.upper(), pattern.strip()
     example = "a rule has the form 'GET /v1/orders/**'"
-    if not separator or (method != "*" and method not in RELAYED_METHODS):
-        known = ", ".join(sorted(RELAYED_METHODS))
+    if not separator or (method != "*" and method not in GRANTABLE_METHODS):
+        known = ", ".join(sorted(GRANTABLE_METHODS))
         raise BadInput(
             f"rule {text!r} does not start with a method", f"{example}; methods: {known}, *"
         )
@@ -110,8 +127,10 @@ def compile_rules(rules: Iterable[Rule], *, ignore_case: bool = False) -> Compil
     plain = [rule for rule in listed if ignore_case or not isinstance(rule, BodyRule)]
     flags = re.IGNORECASE if ignore_case else 0
     by_method = {}
-    for method in RELAYED_METHODS:
-        covering = ("*", method, "GET") if method == "HEAD" else ("*", method)
+    for method in GRANTABLE_METHODS:
+        covering = {"*", method, "GET"} if method == "HEAD" else {"*", method}
+        if method == WEBSOCKET and not ignore_case:
+            covering = {WEBSOCKET}
         chosen = tuple(rule for rule in plain if rule.method in covering)
         if chosen:
             expression = "|".join(f"({_expression(rule.pattern, ignore_case)})" for rule in chosen)

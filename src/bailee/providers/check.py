@@ -24,9 +24,11 @@ from bailee.model import (
     TokenPlace,
 )
 from bailee.policy.rules import parse_rule
+from bailee.providers.budgets import budget_faults
 from bailee.providers.meaning_check import meaning_faults
 from bailee.providers.meaning_tables import Meanings
 from bailee.providers.template_check import template_faults
+from bailee.providers.websocket_check import websocket_faults
 from bailee.signing.place import scheme_of, split_template
 
 MAX_ORIGINS = 32
@@ -58,6 +60,8 @@ def provider_faults(provider: Provider) -> list[str]:
         faults += caller_token_faults(provider.caller_token)
     if provider.dummy_secret is not None:
         faults += dummy_secret_faults(provider.dummy_secret)
+    faults += budget_faults(provider.budgets)
+    faults += websocket_faults(provider.websocket, provider.origins, provider.auth)
     rules = rule_faults("deny", provider.deny) + rule_faults("multiplexed", provider.multiplexed)
     if not rules:
         told = Meanings(provider.allowlisting, provider.probe, provider.report, provider.refusals)

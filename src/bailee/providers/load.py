@@ -17,11 +17,14 @@ from bailee.model import (
 )
 from bailee.policy.rules import parse_rule
 from bailee.providers import check
+from bailee.providers.budgets import budget_faults, read_budgets
 from bailee.providers.meaning_check import meaning_faults
 from bailee.providers.meaning_tables import read_meanings
 from bailee.providers.scheme import read_auth
 from bailee.providers.stored import provider_of
 from bailee.providers.table import Table
+from bailee.providers.websocket import read_websocket
+from bailee.providers.websocket_check import websocket_faults
 
 FILE_MAX_CHARS: Final = 262_144
 STANDARD_MULTIPLEXED: Final = tuple(
@@ -122,9 +125,13 @@ def _read_file(file: Table, faults: list[str], read_ca: Callable[[str], str]) ->
         _read_rules(file, "multiplexed") if "multiplexed" in file else STANDARD_MULTIPLEXED
     )
     faults += check.rule_faults("deny", deny) + check.rule_faults("multiplexed", multiplexed)
-    echoes = file.flag("echoes")
+    echoes, own_streams = file.flag("echoes"), file.flag("own_streams")
     meanings = read_meanings(file)
     faults += meaning_faults(meanings, origins, deny, multiplexed)
+    websocket = read_websocket(file)
+    faults += websocket_faults(websocket, origins, auth)
+    budgets = read_budgets(file)
+    faults += budget_faults(budgets)
     for evidence in file.tables("evidence"):
         _check_evidence(evidence)
     file.finish()
@@ -132,7 +139,7 @@ def _read_file(file: Table, faults: list[str], read_ca: Callable[[str], str]) ->
         return None
     return Provider(
         ProviderId(id), name, category, headers, origins, auth, caller_token, dummy_secret,
-        deny, multiplexed, *meanings, echoes,
+        deny, multiplexed, *meanings, echoes, websocket, budgets, own_streams,
     )  # fmt: skip
 
 

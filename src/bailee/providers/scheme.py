@@ -113,15 +113,15 @@ def _read_placement(table: Table) -> Placement | None:
 def _read_template(table: Table) -> TemplateScheme | None:
     secret, message = table.text("secret"), table.text("message")
     fields = table.texts("fields") if "fields" in table else ("api_key", secret or "secret")
-    time = _word(table, "time", get_args(_Time), "none")
-    nonce = _word(table, "nonce", get_args(_Nonce), "none")
-    unit = _word(table, "nonce_unit", get_args(_NonceUnit), "ms")
+    time = read_word(table, "time", get_args(_Time), "none")
+    nonce = read_word(table, "nonce", get_args(_Nonce), "none")
+    unit = read_word(table, "nonce_unit", get_args(_NonceUnit), "ms")
     key_tables = table.tables("key") if "key" in table else (table,)
     keys = tuple(map(_read_key, key_tables))
     for each in key_tables:
         if each is not table:
             each.finish()
-    parts = tuple(_read_part(name, each) for name, each in table.named_tables("part").items())
+    parts = tuple(read_part(name, each) for name, each in table.named_tables("part").items())
     fillings = tuple(map(_read_filling, table.tables("put")))
     unsigned = _read_unsigned(table)
     if None in (secret, message, time, nonce, unit, *keys, *parts, *fillings):
@@ -141,21 +141,22 @@ def _read_template(table: Table) -> TemplateScheme | None:
 
 
 def _read_key(table: Table) -> SigningKey | None:
-    algorithm = _word(table, "algorithm", _ALGORITHMS)
+    algorithm = read_word(table, "algorithm", _ALGORITHMS)
     pem = algorithm in (Algorithm.ED25519, Algorithm.RSA_SHA256)
-    secret_as = _word(table, "secret_as", get_args(_SecretAs), "pem" if pem else "")
-    signature_as = _word(table, "signature_as", get_args(_SignatureAs))
+    secret_as = read_word(table, "secret_as", get_args(_SecretAs), "pem" if pem else "")
+    signature_as = read_word(table, "signature_as", get_args(_SignatureAs))
     if None in (algorithm, secret_as, signature_as):
         return None
     return SigningKey(Algorithm(algorithm), secret_as, signature_as)
 
 
-def _read_part(name: str, table: Table) -> SigningPart | None:
+def read_part(name: str, table: Table) -> SigningPart | None:
+    """Read a piece of what is signed; None, and a fault noted, where it is none."""
     of = table.text("of", default="")
     json = table.table("json")
     members = [] if json is None else json.flattened()
-    digest = _word(table, "digest", get_args(_Digest), "none")
-    encoding = _word(table, "as", get_args(_Encoding))
+    digest = read_word(table, "digest", get_args(_Digest), "none")
+    encoding = read_word(table, "as", get_args(_Encoding))
     table.finish()
     texts = tuple((key, value) for key, value in members if isinstance(value, str))
     if len(texts) < len(members):
@@ -187,7 +188,7 @@ def _read_unsigned(table: Table) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _word(table: Table, key: str, words: Sequence[str], default: str = "") -> Any:
+def read_word(table: Table, key: str, words: Sequence[str], default: str = "") -> Any:
     """Take one of some words, or note a fault and return None. Without a default it must be there.
 
     What is returned is one of a `Literal`, which the type checker can't see.

@@ -68,6 +68,23 @@ class Table:
         self.fault(key, "must be a whole number")
         return None
 
+    def number(self, key: str) -> int | None:
+        """Take a whole number; a fault and None when it is missing."""
+        if key not in self._left:
+            self.fault(key, "is missing")
+        return self.optional_number(key)
+
+    def seconds(self, key: str) -> float | None:
+        """Take a number of seconds; a fault and None when it is missing."""
+        value = self._left.pop(key, _MISSING)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            try:
+                return float(value)
+            except OverflowError:
+                value = None
+        self.fault(key, "is missing" if value is _MISSING else "must be a number of seconds")
+        return None
+
     def numbers(self, key: str) -> tuple[int, ...]:
         """Take a whole number or a list of them; empty when it is missing."""
         value = self._left.pop(key, [])

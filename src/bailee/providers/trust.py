@@ -18,7 +18,7 @@ def trust_record(provider: Provider) -> bytes:
 
     Origins are sorted by name and placements keep their order; which origin is the default does
     not count, for each of them is one that the authority approved. A CA counts by the SHA-256 of
-    its PEM text.
+    its PEM text. How a WebSocket logs in counts too.
     """
     record = {
         "label": _LABEL,
@@ -26,6 +26,8 @@ def trust_record(provider: Provider) -> bytes:
         "origins": [_origin(each) for each in sorted(provider.origins, key=lambda o: o.name)],
         "auth": _auth(provider.auth),
     }
+    if provider.websocket is not None:
+        record["websocket"] = msgspec.to_builtins(provider.websocket)
     return msgspec.json.encode(record, order="sorted")
 
 

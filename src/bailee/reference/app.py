@@ -12,7 +12,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from bailee.policy.allowlist import Address, Allowlist
-from bailee.reference.accounts import Accounts
+from bailee.reference.accounts import Accounts, ApiKey
 from bailee.reference.allowlist_middleware import (
     AllowlistMiddleware,
     Message,
@@ -24,7 +24,14 @@ from bailee.reference.allowlist_middleware import (
 from bailee.reference.console import Console
 from bailee.reference.keyed import KeyedApi
 from bailee.reference.quirks import Quirk
-from bailee.reference.signed import KeyCheck, invalid_key, invalid_nonce
+from bailee.reference.signed import (
+    KEY_HEADER,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    KeyCheck,
+    invalid_key,
+    invalid_nonce,
+)
 from bailee.reference.wire import ApiFault, Disconnected, Request
 
 _OUTCOME = "bailee.reference.outcome"
@@ -58,6 +65,7 @@ _OUTCOME_OF_CODE = {
     "invalid_signature": Outcome.REFUSED_KEY,
     "invalid_nonce": Outcome.REFUSED_NONCE,
     "permission_denied": Outcome.REFUSED_PERMISSION,
+    "address_not_allowed": Outcome.REFUSED_ADDRESS,
 }
 
 
@@ -105,6 +113,62 @@ class ReferenceApi:
     def counters(self) -> dict[str, int]:
         """How many requests ended how, since the start."""
         return {outcome.value: count for outcome, count in self._counts.items()}
+
+    def admit_socket(self, scope: Scope) -> ApiKey | None:
+        """Check the handshake of a WebSocket.
+
+        Returns:
+            The key that it has, or None where it names none: that may log in by a message.
+
+        Raises:
+            ApiFault: The key is not right, or not allowed from this address.
+        """
+        named = {b"authorization", KEY_HEADER.lower().encode()}
+        if not any(name in named for name, _ in scope["headers"]):
+            return None
+        request = Request(scope, _nothing_more, _nowhere)
+        try:
+            key = self._check.proven_at_once(request)
+            self._require_address(scope, key)
+        except ApiFault as fault:
+            self._counts[_OUTCOME_OF_CODE.get(fault.code, Outcome.REFUSED_REQUEST)] += 1
+            raise
+        self._counts[Outcome.SERVED] += 1
+        return key
+
+    def login_socket(self, scope: Scope, args: list[object]) -> ApiKey:
+        """Check a login in a message: what it holds is put where a request would have it.
+
+        Raises:
+            ApiFault: As `admit_socket`.
+        """
+        match args:
+            case [str(secret)]:
+                headers = [(b"authorization", b"Bearer " + secret.encode())]
+            case [str(id), str(timestamp), str(signature)]:
+                values = (id, timestamp, signature)
+                names = (KEY_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+                headers = [
+                    (name.lower().encode(), value.encode())
+                    for name, value in zip(names, values, strict=True)
+                ]
+            case _:
+                raise ApiFault(400, "invalid_request", "a login is a key, or id, time, signature")
+        login = {"method": "LOGIN", "raw_path": b"", "query_string": b"", "headers": headers}
+        key = self.admit_socket({**scope, **login})
+        if key is None:
+            raise invalid_key()
+        return key
+
+    def note_ambiguous(self) -> None:
+        """Count what could have been read in two ways."""
+        self._counts[Outcome.REFUSED_REQUEST] += 1
+
+    def _require_address(self, scope: Scope, key: ApiKey) -> None:
+        address = self._guarded.address(scope)
+        if key.allow is not None and not (address and key.allow.admits(str(address))):
+            message = f"address {address} is not on this key's allowlist"
+            raise ApiFault(403, "address_not_allowed", message)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -205,6 +269,14 @@ class ReferenceApi:
     def _is_stranger(self, address: Address | None) -> bool:
         text = str(address)
         return not (self._known.admits(text) or self._accounts.is_listed(text))
+
+
+async def _nothing_more() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _nowhere(_: Message) -> None:
+    """Nobody listens."""
 
 
 def _note_refused_address(scope: Scope) -> None:

@@ -7,6 +7,8 @@ which needs no key.
 
 import json
 from collections.abc import Iterable
+from hashlib import sha256
+from typing import Literal
 
 from bailee.reference.accounts import KeyKind
 from bailee.reference.quirks import Quirk
@@ -19,6 +21,26 @@ category = "reference"
 [origin.rest]
 url = {url}
 """
+_SOCKET = """
+[websocket]
+origin = "rest"
+login = "handshake"
+"""
+_SOCKET_LOGIN = """
+[websocket]
+origin = "rest"
+login = "frame"
+
+[websocket.frame]
+when = { op = "login" }
+keep = ["id"]
+"""
+_BEARER_LOGIN = """message = { op = "login", args = ["{api_key}"] }
+"""
+_HMAC_LOGIN = """time = "ms"
+sign = "{time}\\nLOGIN\\n\\n\\n<nothing>"
+message = { op = "login", args = ["{api_key}", "{time}", "{signature}"] }
+""".replace("<nothing>", sha256(b"").hexdigest())
 _BEARER = """
 [auth]
 scheme = "place"
@@ -118,6 +140,7 @@ def provider_file(
     address: str | None = None,
     ca_file: str | None = None,
     private: bool = False,
+    socket_login: Literal["handshake", "frame"] = "handshake",
     quirks: Iterable[Quirk] = (),
 ) -> str:
     """Write the provider's file of a reference API.
@@ -131,6 +154,7 @@ def provider_file(
         address: Dialled instead of asking DNS.
         ca_file: PEM file of its root, where that is not one of the system's.
         private: Whether its address is a private one, loopback included.
+        socket_login: Where the key goes when a WebSocket is opened.
         quirks: Those that the file shall know of: whoever writes a provider's file knows that
             `uniform-401` says the same to a wrong key and a foreign address.
 
@@ -145,7 +169,10 @@ def provider_file(
     if private:
         origin += "danger_private_addresses = true\n"
     wrong_key = "credential-or-address" if Quirk.UNIFORM_401 in quirks else "credential"
-    return origin + _auth(kind, nonce) + _MEANING.replace("<wrong key>", wrong_key)
+    socket = _SOCKET
+    if socket_login == "frame":
+        socket = _SOCKET_LOGIN + (_BEARER_LOGIN if kind is KeyKind.BEARER else _HMAC_LOGIN)
+    return origin + _auth(kind, nonce) + socket + _MEANING.replace("<wrong key>", wrong_key)
 
 
 def _auth(kind: KeyKind, nonce: bool) -> str:

@@ -13,6 +13,7 @@ from bailee.errors import StartRefused
 from bailee.policy.allowlist import parse_address
 from bailee.reference.app import ReferenceApi
 from bailee.reference.quirks import parse_quirks
+from bailee.reference.socket import SocketDoor
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
@@ -52,7 +53,7 @@ def serve(
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        ws=SocketDoor,
         lifespan="off",
         log_level="error",
         access_log=False,

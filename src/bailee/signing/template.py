@@ -42,12 +42,12 @@ PIECES: Final = KNOWN_EARLY | {"query", "raw_query", "target", "body"}
 RESERVED_NAMES: Final = PIECES | {"signature"}
 """Neither a field nor a part is called so."""
 
-_ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
+ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "raw": lambda made: made,
     "hex": lambda made: made.hex().encode("ascii"),
     "base64": b64encode,
 }
-_DIGESTS: Final = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
+DIGESTS: Final = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class TemplateSigner:
         for part in self._parts:
             values[part.name] = self._make(part, values, secret)
         made, key = self._keys.signature(secret, self._message % values)
-        values[b"signature"] = _ENCODERS[key.signature_as](made)
+        values[b"signature"] = ENCODERS[key.signature_as](made)
         query, body = self._fillings.finish(draft, values)
         return SignedRequest(self._lines % values, request.path, query, body, draft.content_type)
 
@@ -141,7 +141,7 @@ class TemplateSigner:
         if part.digest == "sign":
             made = self._keys.signature(secret, made)[0]
         elif part.digest != "none":
-            made = _DIGESTS[part.digest](made).digest()
+            made = DIGESTS[part.digest](made).digest()
         return part.encode(made)
 
 
@@ -190,7 +190,7 @@ def template_signer(scheme: TemplateScheme) -> TemplateSigner:
 def _compile_part(part: SigningPart) -> _Part:
     listed = tuple((name, compile_template(value)) for name, value in part.json)
     of = compile_template(part.of)
-    return _Part(part.name.encode(), of, listed, part.digest, _ENCODERS[part.encoding])
+    return _Part(part.name.encode(), of, listed, part.digest, ENCODERS[part.encoding])
 
 
 def _json_payload(part: _Part, values: Values) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bailee.model import Caller, CallerId, TenantId
+from bailee.model import Caller, CallerId, CallerLimits, TenantId
 from bailee.store import schema
 from bailee.store.paging import paged
 
@@ -30,6 +30,8 @@ def insert(conn: sa.Connection, caller: Caller, now: float) -> None:
             name=caller.name,
             allow_from=list(caller.allow_from),
             created_at=now,
+            calls_per_second=caller.limits.calls_per_second,
+            concurrent=caller.limits.concurrent,
         )
     )
 
@@ -60,6 +62,18 @@ def list_page(
     return [_caller(row) for row in conn.execute(paged(wanted, _table.c.id, after, limit))]
 
 
+def set_limits(
+    conn: sa.Connection, tenant: TenantId, caller: CallerId, limits: CallerLimits
+) -> bool:
+    """Set a caller's limits; False if there is no live one."""
+    changed = conn.execute(
+        sa.update(_table)
+        .where(_table.c.tenant_id == tenant, _table.c.id == caller, _table.c.revoked_at.is_(None))
+        .values(calls_per_second=limits.calls_per_second, concurrent=limits.concurrent)
+    )
+    return changed.rowcount == 1
+
+
 def revoke(conn: sa.Connection, tenant: TenantId, caller: CallerId, now: float) -> bool:
     """Revoke a caller; False if there is no live one."""
     changed = conn.execute(
@@ -71,5 +85,11 @@ def revoke(conn: sa.Connection, tenant: TenantId, caller: CallerId, now: float) 
 
 
 def _caller(row: sa.Row[Any]) -> StoredCaller:
-    caller = Caller(CallerId(row.id), TenantId(row.tenant_id), row.name, tuple(row.allow_from))
+    caller = Caller(
+        CallerId(row.id),
+        TenantId(row.tenant_id),
+        row.name,
+        tuple(row.allow_from),
+        CallerLimits(row.calls_per_second, row.concurrent),
+    )
     return StoredCaller(caller, row.created_at, row.revoked_at)

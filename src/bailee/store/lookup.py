@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from bailee.errors import StoreUnavailable
 from bailee.model import (
+    NO_CALLER_LIMITS,
     CallerId,
+    CallerLimits,
     ConnectionId,
     ConnectionState,
     EgressId,
@@ -57,6 +59,8 @@ class TokenRow(NamedTuple):
     """The only connection that it may use; None for any."""
     methods: frozenset[str] | None
     """What it may ask for (`policy.token.admits_method`); None for all that a grant allows."""
+    limits: CallerLimits = NO_CALLER_LIMITS
+    """The caller's own."""
 
 
 class ConnectionRow(NamedTuple):
@@ -125,7 +129,7 @@ class CallLookup:
         if row is None:
             return None
         name, role, tenant, caller, expires_at, revoked_at, allow_from = row[:7]
-        subject, connection, methods = row[7:]
+        subject, connection, methods, calls_per_second, concurrent = row[7:]
         try:
             allowed = () if allow_from in (None, "[]") else tuple(json.loads(allow_from))
             return TokenRow(
@@ -139,6 +143,7 @@ class CallLookup:
                 subject,
                 connection,
                 None if methods is None else _methods(methods),
+                _limits(calls_per_second, concurrent),
             )
         except (ValueError, TypeError, OverflowError) as error:
             raise _damaged("token") from error
@@ -249,6 +254,18 @@ class CallLookup:
 
 def _signed(row: _Row) -> Signed:
     return Signed(as_bytes(row[0]), as_bytes(row[1]))
+
+
+def _limits(calls_per_second: int | None, concurrent: int | None) -> CallerLimits:
+    if calls_per_second is None and concurrent is None:
+        return NO_CALLER_LIMITS
+    return CallerLimits(_number(calls_per_second), _number(concurrent))
+
+
+def _number(value: int | None) -> int | None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise ValueError("a limit that is no number from 1")
+    return value
 
 
 def _methods(text: str) -> frozenset[str]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bailee.store.blob import Blob
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The newest migration. Its digits are compared: higher is newer."""
 
 REVISED_TABLES = (
@@ -202,8 +202,12 @@ callers = sa.Table(
     sa.Column("allow_from", sa.JSON, nullable=False),
     _time("created_at"),
     _time("revoked_at", null=True),
+    _number("calls_per_second", null=True),
+    _number("concurrent", null=True),
     sa.PrimaryKeyConstraint("id"),
     sa.UniqueConstraint("tenant_id", "id"),
+    sa.CheckConstraint("calls_per_second BETWEEN 1 AND 1000000", "calls_per_second_bounded"),
+    sa.CheckConstraint("concurrent BETWEEN 1 AND 1000000", "concurrent_bounded"),
     sa.Index(
         "uq_callers_live_name",
         "tenant_id",

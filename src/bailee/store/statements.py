@@ -4,7 +4,8 @@ REVISION = "SELECT value FROM revision WHERE id = 1"
 
 TOKEN = """
 SELECT t.id, t.role, t.tenant_id, t.caller_id, t.expires_at,
-       coalesce(t.revoked_at, c.revoked_at), c.allow_from, t.subject, t.connection_id, t.methods
+       coalesce(t.revoked_at, c.revoked_at), c.allow_from, t.subject, t.connection_id, t.methods,
+       c.calls_per_second, c.concurrent
 FROM tokens AS t LEFT JOIN callers AS c ON c.id = t.caller_id AND c.tenant_id = t.tenant_id
 WHERE t.digest = ?
 """

@@ -1,4 +1,4 @@
-"""One process of a role: started with what it inherits, drained, and at last killed."""
+"""One process of a role: started with what it inherits, heard, drained, and at last killed."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,22 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
+
+import structlog
 
 from bailee.secret import Secret
+from bailee.supervise.bus import Bus
 from bailee.supervise.inheritance import DRAIN, READY, Inherited, root_key_pipe
+from bailee.supervise.lines import Lines
 from bailee.supervise.users import RoleUser
+
+UNREAD_LIMIT = 2 << 20
+"""Bytes for a child that does not read them. It hangs then, and is ended for a successor."""
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +31,12 @@ class Role:
     name: str
     holds_root_key: bool
     listens: bool
+    calls: bool = False
+    """Whether it relays calls, and so shares the node's budgets and bans."""
 
 
 ROLES = (
-    Role("gateway", holds_root_key=True, listens=True),
+    Role("gateway", holds_root_key=True, listens=True, calls=True),
     Role("keeper", holds_root_key=True, listens=False),
     Role("admin", holds_root_key=False, listens=True),
     Role("public", holds_root_key=False, listens=True),
@@ -41,11 +53,12 @@ class Launch:
     root_key: Secret | None
     user: RoleUser | None
 
-    async def start(self, listener: socket.socket | None) -> "Child":
+    async def start(self, listener: socket.socket | None, bus: Bus) -> "Child":
         """Start a process of the role; returns when it was forked, not when it is ready.
 
         Args:
             listener: Lent to the child, which gets a descriptor of its own.
+            bus: Where it is heard, if it is a gateway worker.
 
         Raises:
             OSError: The process could not be started.
@@ -68,7 +81,11 @@ class Launch:
             except BaseException:
                 ours.close()
                 raise
-        return Child(self.role.name, process, *await asyncio.open_connection(sock=ours))
+        child = Child(self.role.name, process, bus)
+        await asyncio.get_running_loop().create_connection(lambda: child.control, sock=ours)
+        if self.role.calls:
+            bus.join(child)
+        return child
 
     async def _spawn(self, given: Inherited) -> asyncio.subprocess.Process:
         """A process group of its own keeps the terminal's ^C for the supervisor alone."""
@@ -86,23 +103,43 @@ class Launch:
         )
 
 
+class _Control(asyncio.Protocol):
+    """The supervisor's end of a control line."""
+
+    transport: asyncio.Transport | None = None
+
+    def __init__(self, heard: Callable[[bytes], None]) -> None:
+        self._lines = Lines()
+        self._heard = heard
+        self.ready = asyncio.get_running_loop().create_future()
+        """Whether it said `ready`; False when the line ended before."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        for line in self._lines.feed(data):
+            if line != READY:
+                self._heard(line)
+            elif not self.ready.done():
+                self.ready.set_result(True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ready.done():
+            self.ready.set_result(False)
+
+
 class Child:
     """A running process of a role."""
 
-    def __init__(
-        self,
-        role: str,
-        process: asyncio.subprocess.Process,
-        said: asyncio.StreamReader,
-        control: asyncio.StreamWriter,
-    ) -> None:
+    def __init__(self, role: str, process: asyncio.subprocess.Process, bus: Bus) -> None:
         self.role = role
         self._process = process
+        self._bus = bus
+        self.control = _Control(lambda line: bus.hear(self, line))
         self._pidfd: int | None = None
         with contextlib.suppress(ProcessLookupError):
             self._pidfd = os.pidfd_open(process.pid)
-        self._said = said
-        self._control = control
 
     def __repr__(self) -> str:
         return f"Child({self.role}, pid {self.pid}, exit {self._process.returncode})"
@@ -116,14 +153,16 @@ class Child:
         """Wait until it serves; False if it ended or did not say so in time."""
         try:
             async with asyncio.timeout(seconds):
-                return await self._said.readline() == READY
-        except (TimeoutError, OSError):
+                return await asyncio.shield(self.control.ready)
+        except TimeoutError:
             return False
 
     async def exited(self) -> str:
         """Wait for its end and say how it ended: `exit 0` or `SIGKILL`."""
         code = await self._process.wait()
-        self._control.close()
+        self._bus.leave(self)
+        if self.control.transport is not None:
+            self.control.transport.close()
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
@@ -132,7 +171,18 @@ class Child:
     def drain(self) -> None:
         """Ask it to take nothing new, end what it has, and exit."""
         if self._process.returncode is None:
-            self._control.write(DRAIN)
+            self.tell(DRAIN)
+
+    def tell(self, line: bytes) -> None:
+        """Send it a line, or end it if it does not read its lines."""
+        transport = self.control.transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > UNREAD_LIMIT:
+            log.error("a role does not read: it is killed", name=self.role, pid=self.pid)
+            self.kill()
+            return
+        transport.write(line)
 
     def kill(self) -> None:
         """End it now. By descriptor, so that no process that got its number later is hit."""

@@ -8,29 +8,33 @@
   Absent when the root key is missing or wrong: the role runs with a closed vault.
 - `--control-fd`: one end of a socket pair. The child writes `ready` and a line feed once it serves.
   The supervisor writes `drain` and a line feed, or closes its end by dying: both mean that the
-  child takes nothing new, ends what it has, and exits with 0.
+  child takes nothing new, ends what it has, and exits with 0. All other lines are those of the node
+  bus (`supervise/bus.py`), which goes on while a child drains.
 
-This module imports nothing of Bailee but `Secret`, so that every role may use it.
+This module imports of Bailee only `Secret` and `Lines`, so that every role may use it.
 """
 
 import argparse
 import asyncio
-import contextlib
 import ctypes
 import os
 import resource
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bailee.secret import Secret
+from bailee.supervise.lines import Lines
 
 READY = b"ready\n"
 DRAIN = b"drain\n"
 ROOT_KEY_LIMIT = 4096
 """Bytes: a pipe takes so many at once, so that writing the root key never waits."""
+UNSENT_LIMIT = 64 * 1024
+"""Bytes that wait for the supervisor to read them; what is said beyond is thrown away."""
+_READ_BYTES = 64 * 1024
 _PR_SET_DUMPABLE = 4
 
 
@@ -114,10 +118,15 @@ def root_key_pipe(root_key: Secret) -> int:
 def harden_process() -> None:
     """Make this process leave no core and let no other of its user read its memory (R8).
 
+    It also may open as many files as the system lets it.
+
     Raises:
         OSError: The kernel refused; the process must not go on with a root key.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Each connection is a descriptor; the usual soft limit of 1,024 is for programs that select().
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "PR_SET_DUMPABLE was refused")
@@ -130,7 +139,11 @@ class ControlLine:
     """
 
     def __init__(self, fd: int | None) -> None:
+        self.on_line: Callable[[bytes], None] = lambda line: None
+        """Told each line of the bus, while `drained_asked` or a drain is under way."""
         self._asked = asyncio.Event()
+        self._lines = Lines()
+        self._unsent = bytearray()
         self._line: socket.socket | None = None
         if fd is not None:
             os.set_inheritable(fd, False)
@@ -140,11 +153,42 @@ class ControlLine:
     def __repr__(self) -> str:
         return f"ControlLine({'open' if self._line else 'none'})"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a supervisor was at its other end when it was last read."""
+        return self._line is not None
+
     def ready(self) -> None:
         """Say that the role serves. A supervisor that is gone is noticed by `drained_asked`."""
-        if self._line is not None:
-            with contextlib.suppress(OSError):
-                self._line.send(READY)
+        self.say(READY)
+
+    def say(self, line: bytes) -> bool:
+        """Send a line to the supervisor; False if there is none, or it does not read."""
+        if self._line is None or len(self._unsent) > UNSENT_LIMIT:
+            return False
+        waits = bool(self._unsent)
+        self._unsent += line
+        if not waits:
+            self._send()
+        return True
+
+    def _send(self) -> None:
+        """Send what waits; the rest when there is room again."""
+        loop, line = asyncio.get_running_loop(), self._line
+        if line is None:
+            return
+        try:
+            sent = line.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # the supervisor is gone, which `drained_asked` notices
+            sent = len(self._unsent)
+        waited = len(self._unsent) > sent
+        del self._unsent[:sent]
+        if waited:
+            loop.add_writer(line, self._send)
+        else:
+            loop.remove_writer(line)
 
     async def drained_asked(self) -> None:
         """Wait until the role is to drain: asked by the supervisor, by its end, or by a signal.
@@ -160,10 +204,23 @@ class ControlLine:
         await self._asked.wait()
 
     def _read(self) -> None:
-        """Whatever comes over the line means drain: an order, or the end of the supervisor."""
-        if self._line is not None:
+        """Drain when that is ordered, or at the end of the supervisor; hand on all other lines."""
+        if self._line is None:
+            return
+        try:
+            came = self._line.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            came = b""
+        if not came:
             asyncio.get_running_loop().remove_reader(self._line)
-        self._asked.set()
+            self._asked.set()
+        for line in self._lines.feed(came):
+            if line == DRAIN:
+                self._asked.set()
+            else:
+                self.on_line(line)
 
     def close(self) -> None:
         """Close the line and give the signals back; in the same loop that waited."""
@@ -172,5 +229,6 @@ class ControlLine:
             loop.remove_signal_handler(number)
         if self._line is not None:
             loop.remove_reader(self._line)
+            loop.remove_writer(self._line)
             self._line.close()
             self._line = None

@@ -6,6 +6,7 @@ import socket
 
 import structlog
 
+from bailee.supervise.bus import Bus
 from bailee.supervise.child import Child, Launch
 
 FIRST_PAUSE = 0.1
@@ -25,10 +26,13 @@ class Slot:
     in the socket's queue for the successor.
     """
 
-    def __init__(self, launch: Launch, number: int, listener: socket.socket | None) -> None:
+    def __init__(
+        self, launch: Launch, number: int, listener: socket.socket | None, bus: Bus
+    ) -> None:
         self.launch = launch
         self.number = number
         self.listener = listener
+        self._bus = bus
         self.serving = asyncio.Event()
         """Set when a process of this place was ready for the first time."""
         self.ended = asyncio.Event()
@@ -68,7 +72,7 @@ class Slot:
 
     async def _start(self, tasks: asyncio.TaskGroup) -> Child | None:
         try:
-            child = await self.launch.start(self.listener)
+            child = await self.launch.start(self.listener, self._bus)
         except OSError as error:
             log.error("role can't be started", name=self.launch.role.name, reason=str(error))
             return None
@@ -99,7 +103,7 @@ class Slot:
     async def prepare(self, launch: Launch) -> Child | None:
         """Start a successor beside the present process; None if it did not become ready."""
         try:
-            child = await launch.start(self.listener)
+            child = await launch.start(self.listener, self._bus)
         except OSError as error:
             log.error("role can't be started", name=launch.role.name, reason=str(error))
             return None

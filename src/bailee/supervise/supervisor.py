@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import structlog
 
 from bailee.config import Settings, load
 from bailee.errors import BaileeError
+from bailee.supervise.bus import Bus
 from bailee.supervise.child import ROLES, Child, Launch, Role
 from bailee.supervise.directory import DirectoryLock
 from bailee.supervise.inheritance import harden_process
@@ -50,6 +52,7 @@ class Supervisor:
         self._module = module
         self._announce = announce
         self._keys = RootKeys(environ)
+        self._bus = Bus(time.monotonic)
         self._slots: list[Slot] = []
 
     def __repr__(self) -> str:
@@ -75,7 +78,7 @@ class Supervisor:
                 held.callback(hold_database(settings.store.path).close)
             held.callback(self._close)
             for place in self._plan(settings):
-                self._slots.extend(_open(place))
+                self._slots.extend(_open(place, self._bus))
             asyncio.run(self._serve())
         return 0
 
@@ -196,7 +199,7 @@ class Supervisor:
                 if len(here) > place.count:
                     log.warning("fewer workers need a restart", now=len(here), asked=place.count)
                 kept.extend((slot, place.launch) for slot in here)
-                new.extend(_open(place, first=len(here)))
+                new.extend(_open(place, self._bus, first=len(here)))
         except BaileeError:
             for slot in new:
                 slot.close()
@@ -211,15 +214,15 @@ def _holds(slot: Slot, place: Place) -> bool:
     return slot.listener is None or slot.listener.getsockname()[:2] == place.listen
 
 
-def _open(place: Place, first: int = 0) -> list[Slot]:
+def _open(place: Place, bus: Bus, first: int = 0) -> list[Slot]:
     """Open what of a place is missing beyond its first so many slots."""
     missing = range(first, place.count)
     if place.listen is None:
-        return [Slot(place.launch, number, None) for number in missing]
+        return [Slot(place.launch, number, None, bus) for number in missing]
     if not missing:
         return []
     listeners = open_listeners(place.listen, len(missing), place.setting, ours=first > 0)
     return [
-        Slot(place.launch, number, listener)
+        Slot(place.launch, number, listener, bus)
         for number, listener in zip(missing, listeners, strict=True)
     ]

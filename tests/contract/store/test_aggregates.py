@@ -9,6 +9,7 @@ from bailee.errors import Conflict, NotFound
 from bailee.model import (
     Caller,
     CallerId,
+    CallerLimits,
     ConnectionId,
     ConnectionState,
     EgressId,
@@ -198,6 +199,39 @@ def test_callers_by_id_and_name(seeded: Store) -> None:
         assert callers.revoke(conn, TENANT, CALLER, NOW)
         callers.insert(conn, second, NOW)
         assert len(callers.list_page(conn, TENANT, after=None, limit=9)) == 2
+
+
+def test_limits_of_callers(seeded: Store) -> None:
+    """They come back as they were set; a foreign tenant sets none, and nobody those of the dead."""
+    limits = CallerLimits(20, None)
+    with seeded.write() as conn:
+        callers.insert(conn, Caller(CallerId("clr_b"), TENANT, "b", limits=limits), NOW)
+        found = callers.find(conn, TENANT, CallerId("clr_b"))
+        assert found is not None
+        assert found.caller.limits == limits
+        before = callers.find(conn, TENANT, CALLER)
+        assert before is not None
+        assert before.caller.limits == CallerLimits()
+        assert not callers.set_limits(conn, OTHER, CALLER, limits)
+        assert callers.find(conn, TENANT, CALLER) == before
+        assert callers.set_limits(conn, TENANT, CALLER, CallerLimits(1, 2))
+        after = callers.find(conn, TENANT, CALLER)
+        assert after is not None
+        assert after.caller == replace(before.caller, limits=CallerLimits(1, 2))
+        assert callers.find(conn, TENANT, CallerId("clr_b")) == found
+        callers.revoke(conn, TENANT, CALLER, NOW)
+        assert not callers.set_limits(conn, TENANT, CALLER, limits)
+
+
+@pytest.mark.parametrize("column", ["calls_per_second", "concurrent"])
+@pytest.mark.parametrize("wrong", ["0", "-1", "1000001", "'many'"])
+def test_limits_out_of_bounds_are_refused(seeded: Store, column: str, wrong: str) -> None:
+    """The database itself keeps none that a gateway could not keep to."""
+    with pytest.raises(Conflict), seeded.write() as conn:
+        conn.execute(sa.text(f"UPDATE callers SET {column} = {wrong}"))
+    for right in ("1", "1000000", "NULL"):
+        with seeded.write() as conn:
+            conn.execute(sa.text(f"UPDATE callers SET {column} = {right}"))
 
 
 def test_tokens_by_digest(seeded: Store) -> None:

@@ -14,6 +14,7 @@ from bailee.errors import StoreUnavailable
 from bailee.model import (
     Caller,
     CallerId,
+    CallerLimits,
     ConnectionId,
     ConnectionState,
     EgressId,
@@ -58,11 +59,31 @@ def test_token_with_its_caller(seeded: Store, lookup: CallLookup) -> None:
         None,
         None,
         None,
+        CallerLimits(),
     )
     operator = lookup.token(b"o" * 32)
     assert operator is not None
     assert (operator.role, operator.caller, operator.allow_from) == (Role.OPERATOR, None, ())
     assert lookup.token(bytes(32)) is None
+
+
+@pytest.mark.parametrize(
+    "limits", [CallerLimits(20, 5), CallerLimits(1, None), CallerLimits(None, 1_000_000)]
+)
+def test_limits_of_a_caller_come_with_its_token(
+    seeded: Store, lookup: CallLookup, limits: CallerLimits
+) -> None:
+    """Each is read for itself, as soon as it is committed; another caller's are its own."""
+    other = CallerId("clr_b")
+    with seeded.write() as conn:
+        callers.insert(conn, Caller(other, TENANT, "b", limits=CallerLimits(7, 7)), NOW)
+        tokens.insert(conn, replace(rows.token("tok_b"), caller=other), b"b" * 32)
+    for wanted in (limits, CallerLimits()):
+        with seeded.write() as conn:
+            assert callers.set_limits(conn, TENANT, CALLER, wanted)
+        found, others = lookup.token(rows.DIGEST), lookup.token(b"b" * 32)
+        assert found is not None and others is not None
+        assert (found.limits, others.limits) == (wanted, CallerLimits(7, 7))
 
 
 @pytest.mark.parametrize("which", ["token", "caller"])

@@ -10,8 +10,8 @@ from alembic import command
 from alembic.config import Config
 
 from bailee.errors import Conflict
-from bailee.model import Gate, LockState, Probing, Role, Rule, TokenId
-from bailee.store import connections, engine, grants, revision, schema, tenants, tokens
+from bailee.model import CallerLimits, Gate, LockState, Probing, Role, Rule, TokenId
+from bailee.store import callers, connections, engine, grants, revision, schema, tenants, tokens
 from bailee.store.engine import Store, migrate, sqlite_path
 from bailee.store.lookup import CallLookup
 from contract.store.rows import CALLER, CONNECTION, DIGEST, NOW, TENANT
@@ -73,6 +73,7 @@ def test_rows_of_the_first_release_survive(migrated: Store) -> None:
         granted = grants.list_page(conn, TENANT, after=None, limit=9)
         tenant = tenants.find(conn, TENANT)
         kept = connections.find(conn, TENANT, CONNECTION)
+        app = callers.find(conn, TENANT, CALLER)
     assert operator == tokens.StoredToken(
         TokenId("tok_o"), TENANT, Role.OPERATOR, None, "made by init", NOW, NOW + 9
     )
@@ -86,6 +87,8 @@ def test_rows_of_the_first_release_survive(migrated: Store) -> None:
     assert tenant == tenants.StoredTenant(TENANT, "Default", NOW, Gate.NONE, Probing.NONE)
     assert kept is not None
     assert kept.subject == "u1"
+    assert app is not None
+    assert (app.caller.name, app.caller.limits) == ("app", CallerLimits())
 
 
 def test_calls_go_on_after_the_migration(migrated: Store) -> None:
@@ -95,11 +98,12 @@ def test_calls_go_on_after_the_migration(migrated: Store) -> None:
     rows = lookup.grants(CALLER, CONNECTION)
     lookup.close()
     assert found is not None
-    assert (found.caller, found.subject, found.connection, found.methods) == (
+    assert (found.caller, found.subject, found.connection, found.methods, found.limits) == (
         CALLER,
         None,
         None,
         None,
+        CallerLimits(),
     )
     assert connection is not None
     assert (connection.lock, connection.gate) == (LockState.UNCHECKED, Gate.NONE)
@@ -117,7 +121,12 @@ def test_keys_and_triggers_hold_after_the_migration(migrated: Store) -> None:
     ):
         with pytest.raises(Conflict), migrated.write() as conn:
             conn.execute(sa.text(wrong))
-    for change in ("UPDATE tokens SET label = 'x'", "DELETE FROM grants", "DELETE FROM tokens"):
+    for change in (
+        "UPDATE tokens SET label = 'x'",
+        "UPDATE callers SET concurrent = 5",
+        "DELETE FROM grants",
+        "DELETE FROM tokens",
+    ):
         with migrated.write() as conn:
             before = revision.current(conn)
             conn.execute(sa.text(change))

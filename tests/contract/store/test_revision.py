@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from bailee.model import CallId, LockState, ProviderId
-from bailee.store import locks, nonces, once, providers, replays, revision, tokens
+from bailee.model import CallerLimits, CallId, LockState, ProviderId
+from bailee.store import callers, locks, nonces, once, providers, replays, revision, tokens
 from bailee.store.engine import Store
 from bailee.store.lookup import CallLookup
 from bailee.store.schema import REVISED_TABLES
@@ -95,6 +95,16 @@ def test_a_lock_bumps_when_it_says_something_else(store: Store) -> None:
     with store.write() as conn:
         conn.execute(sa.text("UPDATE locks SET version = 7"))
     assert now_at(store) == before + 2
+
+
+def test_limits_of_a_caller_bump(store: Store) -> None:
+    """Every worker reads anew what a caller may ask for."""
+    with store.write() as conn:
+        seed(conn)
+    before = now_at(store)
+    with store.write() as conn:
+        assert callers.set_limits(conn, TENANT, CALLER, CallerLimits(20, 5))
+    assert now_at(store) > before
 
 
 @pytest.mark.parametrize("change", ["revoked_at = 1", "expires_at = 1", "caller_id = caller_id"])

@@ -81,6 +81,7 @@ ROWS: dict[str, Row] = {
     "GET /v1/callers": Row(READ, 200),
     "POST /v1/callers": Row(WRITE, 201, lambda own: {"name": f"n-{own.connection}"}),
     "GET /v1/callers/{caller}": Row(READ, 200),
+    "PATCH /v1/callers/{caller}": Row(WRITE, 200, lambda _: {"concurrent": 5}),
     "DELETE /v1/callers/{caller}": Row(WRITE, 200),
     "GET /v1/grants": Row(READ, 200),
     "POST /v1/grants": Row(

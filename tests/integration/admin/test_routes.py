@@ -378,6 +378,50 @@ def test_caller_refused_when_form_is_wrong(admin: Admin) -> None:
     assert admin.delete("/v1/callers/nobody").code == "not-found"
 
 
+def test_limits_when_a_caller_is_changed(admin: Admin) -> None:
+    """What is left out stays, null is for the config's own; the journal names what was asked."""
+    added = admin.post("/v1/callers", {"name": "app", "calls_per_second": 20})
+    assert (added.json["calls_per_second"], added.json["concurrent"]) == (20, None)
+    read = admin.get("/v1/callers/app")
+    assert (read.json["calls_per_second"], read.json["concurrent"]) == (20, None)
+    for form, limits in [
+        ({"concurrent": 5}, (20, 5)),
+        ({}, (20, 5)),
+        ({"calls_per_second": None}, (None, 5)),
+        ({"calls_per_second": 1, "concurrent": 1_000_000}, (1, 1_000_000)),
+    ]:
+        changed = admin.ask("PATCH", "/v1/callers/app", form)
+        assert (changed.status, changed.json) == (200, admin.get("/v1/callers/app").json)
+        assert (changed.json["calls_per_second"], changed.json["concurrent"]) == limits
+    last = admin.events()[-1]
+    assert (last["kind"], last["target"]) == ("caller.change", added.json["id"])
+    wanted = {"calls_per_second": "1", "concurrent": "1000000"}
+    assert last["detail"] == {"step": "done"} | wanted
+    assert admin.events()[-3]["detail"] == {"step": "done", "calls_per_second": "default"}
+    late = admin.ask(
+        "PATCH", "/v1/callers/app", {"concurrent": 5}, headers={"If-Match": read.headers["etag"]}
+    )
+    assert (late.status, late.code) == (412, "precondition-failed")
+    now = admin.get("/v1/callers/app").headers["etag"]
+    again = admin.ask("PATCH", "/v1/callers/app", {"concurrent": 5}, headers={"If-Match": now})
+    assert again.json["concurrent"] == 5
+    assert again.headers["etag"] == admin.get("/v1/callers/app").headers["etag"]
+
+
+@pytest.mark.parametrize("name", ["calls_per_second", "concurrent"])
+def test_limits_refused_when_out_of_bounds(admin: Admin, name: str) -> None:
+    """Neither 0 nor a text nor half a call is a limit, when a caller is added or later."""
+    admin.post("/v1/callers", {"name": "app"})
+    for limit in (0, -1, 1_000_001, 1.5, "5", True):
+        assert admin.post("/v1/callers", {"name": "b", name: limit}).code == "bad-input"
+        assert admin.ask("PATCH", "/v1/callers/app", {name: limit}).code == "bad-input"
+    assert admin.ask("PATCH", "/v1/callers/app", {"burst": 5}).code == "bad-input"
+    assert admin.ask("PATCH", "/v1/callers/nobody", {name: 5}).code == "not-found"
+    assert admin.get("/v1/callers/app").json[name] is None
+    revoked = admin.delete("/v1/callers/app").json["id"]
+    assert admin.ask("PATCH", f"/v1/callers/{revoked}", {name: 5}).code == "conflict"
+
+
 def test_grant_when_added_and_revoked(admin: Admin, provider: Provider) -> None:
     """A grant names a caller by its name or id, and its rules come back as written."""
     id = add_connection(admin, provider)

@@ -48,7 +48,9 @@ async def stage(tmp_path: Path, world: World) -> AsyncIterator[Stage]:
         house.approve_pins(provider.id, [world.leaf.pin])
         connection = house.add_connection(provider, {"api_key": CREDENTIAL})
         token = house.add_caller()
+        origin.secrets.append(token.encode())
         house.grant(connection, "* /**")
         async with run_gate(house) as gate:
             yield Stage(house, world, origin, provider, connection, token, gate)
     house.store.close()
+    assert origin.flags == []

@@ -17,7 +17,7 @@ from bailee.reference.pki import Issued, World
 from gate import Client, Reply, request, run_gate
 from house import build_house, make_provider
 from integration.gateway.conftest import CREDENTIAL, Stage
-from origin import Respond, answer, run_origin
+from origin import Arrived, Respond, answer, run_origin
 
 
 @asynccontextmanager
@@ -56,10 +56,12 @@ async def staged(
             house.approve_pins(provider.id, [world.leaf.pin], each.name)
         connection = house.add_connection(provider, credential or {"api_key": CREDENTIAL})
         token = house.add_caller()
+        origin.secrets.append(token.encode())
         house.grant(connection, *rules)
         async with run_gate(house, **gate) as running:
             yield Stage(house, world, origin, provider, connection, token, running)
     house.store.close()
+    assert origin.flags == []
 
 
 @asynccontextmanager
@@ -69,22 +71,30 @@ async def staged_preset(
     preset: str,
     credential: dict[str, str],
     respond: Respond | None = None,
+    *,
+    rules: Sequence[str] = ("* /**",),
+    upstream: int | None = None,
     **gate: Any,
 ) -> AsyncIterator[Stage]:
-    """A gateway for a preset whose one origin is a recording one on this machine."""
+    """A gateway for a preset whose one origin, also of WebSockets, is a recording one on this
+    machine, or one on the port `upstream`."""
     house = build_house(directory / "vault")
     async with run_origin(world.leaf, respond) as origin:
         ca = world.root.pem.decode()
-        door = Origin("rest", "api.test", origin.port, "127.0.0.1", ca, True)
-        provider = replace(load_preset(preset), origins=(door,))
+        door = Origin("rest", "api.test", upstream or origin.port, "127.0.0.1", ca, True)
+        provider = load_preset(preset)
+        sockets = provider.websocket and replace(provider.websocket, origins=("rest",))
+        provider = replace(provider, origins=(door,), websocket=sockets)
         house.approve_provider(provider)
         house.approve_pins(provider.id, [world.leaf.pin])
         connection = house.add_connection(provider, credential)
         token = house.add_caller()
-        house.grant(connection, "* /**")
+        origin.secrets.append(token.encode())
+        house.grant(connection, *rules)
         async with run_gate(house, **gate) as running:
             yield Stage(house, world, origin, provider, connection, token, running)
     house.store.close()
+    assert origin.flags == []
 
 
 async def call(
@@ -174,6 +184,20 @@ def plain_answer(headers: str = "", body: bytes = b"{}", status: str = "200 OK")
         await answer(writer, body, status, headers)
 
     return respond
+
+
+def code(reply: Reply) -> tuple[int, str]:
+    """Status and code of a problem; all three places say the same."""
+    document = json.loads(reply.body)
+    assert document.get("status") == reply.status, reply.status
+    assert reply.headers["bailee-error"] == document["code"]
+    assert reply.headers["content-type"] == "application/problem+json"
+    return reply.status, document["code"]
+
+
+async def echo(arrived: Arrived, writer: asyncio.StreamWriter) -> None:
+    """Answer with the path and the body."""
+    await answer(writer, arrived.request_line.split()[1].encode() + b"|" + arrived.body)
 
 
 def without_call(reply: Reply) -> tuple[int, tuple[tuple[str, str], ...], bytes]:

@@ -434,7 +434,7 @@ async def test_an_answer_that_does_not_come_keeps_the_key(tmp_path: Path, world:
     async def respond(_: Arrived, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(30)
 
-    async with staged(tmp_path, world, respond=respond, call_seconds=0.3) as stage:
+    async with staged(tmp_path, world, respond=respond, idle_seconds=0.3) as stage:
         lost = await once(stage, method="GET")
         assert lost.headers["bailee-error"] == "outcome-unknown"
         assert refused_for(await once(stage, method="GET"), lost)

@@ -145,7 +145,7 @@ async def test_a_client_that_stops_in_a_signed_body_is_told_and_nothing_left(
     tmp_path: Path, world: World
 ) -> None:
     """408, as nothing moves; the record says that nothing had reached the provider."""
-    async with staged_preset(tmp_path, world, "kraken", KRAKEN, call_seconds=0.3) as stage:
+    async with staged_preset(tmp_path, world, "kraken", KRAKEN, idle_seconds=0.3) as stage:
         client = await Client.open(stage.port)
         target = f"/{stage.connection}/0/private/AddOrder"
         more = {"Content_Type": "application/x-www-form-urlencoded", "Content_Length": "10"}

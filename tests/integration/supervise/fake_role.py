@@ -1,8 +1,9 @@
 """A role that does nothing but tell what it inherited. The supervisor's tests run it.
 
 Over its socket it answers one line of JSON about itself; to the request `hold` it answers when the
-file `go` is there, so that a drain has something to wait for. Without a socket it writes the line
-to `<pid>.json` beside the config.
+file `go` is there, so that a drain has something to wait for. `say LINE` says a line to the
+supervisor, `flood PID COUNT` so many bans if that is its id, `deaf` reads no more of it, and
+`heard` tells what it said. Without a socket it writes the line to `<pid>.json` beside the config.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
+from bailee.policy.leases import Banned, to_line
 from bailee.supervise.inheritance import (
     ControlLine,
     harden_process,
@@ -56,15 +58,28 @@ async def serve(arguments: list[str]) -> None:
     }
     line = json.dumps(about).encode() + b"\n"
     control = ControlLine(given.control_fd)
+    heard: list[str] = []
+    control.on_line = lambda line: heard.append(line.decode())
     loop = asyncio.get_running_loop()
 
     async def answer(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            if await loop.sock_recv(connection, 64) == b"hold\n":
+            word, _, rest = (await loop.sock_recv(connection, 1024)).partition(b" ")
+            told = line
+            if word == b"hold\n":
                 (given.config.parent / "held").touch()
                 while not (given.config.parent / "go").exists():
                     await asyncio.sleep(0.01)
-            await loop.sock_sendall(connection, line)
+            elif word == b"say":
+                control.say(rest)
+            elif word == b"flood":
+                pid, count = map(int, rest.split())
+                await flood(control, count if pid == os.getpid() else 0)
+            elif word == b"deaf\n":
+                loop.remove_reader(given.control_fd or 0)
+            elif word == b"heard\n":
+                told = json.dumps({"pid": os.getpid(), "heard": heard}).encode() + b"\n"
+            await loop.sock_sendall(connection, told)
 
     async with asyncio.TaskGroup() as tasks:
         listener = None
@@ -81,6 +96,14 @@ async def serve(arguments: list[str]) -> None:
             loop.remove_reader(listener)
             listener.close()
     control.close()
+
+
+async def flood(control: ControlLine, count: int) -> None:
+    """Tell of so many bans, as fast as they are taken."""
+    for number in range(count):
+        ban = Banned(f"{number}".ljust(300, "-"), 60.0, 0.0)
+        while not control.say(to_line(ban)):
+            await asyncio.sleep(0.001)
 
 
 def accept(

@@ -105,6 +105,48 @@ async def test_control_line_when_signalled(number: int) -> None:
 
 
 @pytest.mark.anyio
+async def test_control_line_when_the_bus_speaks() -> None:
+    """Lines of the bus are handed on, also while the role drains; only `drain` means drain."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        line, heard = ControlLine(theirs.detach()), []
+        assert line.is_open
+        line.on_line = heard.append
+        ours.send(b'{"a":1}\n{"b"')
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await line.drained_asked()
+        assert heard == [b'{"a":1}\n']
+        ours.send(b":2}\ndrain\n")
+        async with asyncio.timeout(5):
+            await line.drained_asked()
+        ours.send(b"last\n")
+        async with asyncio.timeout(5):
+            while len(heard) < 3:
+                await asyncio.sleep(0.001)
+        assert heard == [b'{"a":1}\n', b'{"b":2}\n', b"last\n"]
+        line.close()
+
+
+@pytest.mark.anyio
+async def test_control_line_when_the_supervisor_does_not_read() -> None:
+    """What is said waits, up to a bound, and comes whole and in order when it reads again."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours:
+        line, said = ControlLine(theirs.detach()), 0
+        while line.say(b"%07d\n" % said):
+            said += 1
+        came = b""
+        async with asyncio.timeout(10):
+            while len(came) < 8 * said:
+                came += await asyncio.get_running_loop().sock_recv(ours, 65536)
+        assert came == b"".join(b"%07d\n" % number for number in range(said))
+        assert line.say(b"more\n")
+        line.close()
+
+
+@pytest.mark.anyio
 async def test_control_line_when_nothing_is_asked() -> None:
     """While the supervisor lives and says nothing, the role serves on."""
     ours, theirs = socket.socketpair()

@@ -15,6 +15,7 @@ OTHER_KEYS = {
     "pin set": KEY._replace(pin_serial=2),
     "pins": KEY._replace(pins=(b"other",)),
     "source": KEY._replace(source="127.0.0.3"),
+    "connection": KEY._replace(connection="other"),
 }
 
 

@@ -197,13 +197,13 @@ async def test_dead_dns_is_bounded() -> None:
             tasks.create_task(asked.resolve(origin(f"n{number}.test"), SOURCE))
             for number in range(resolve.WAITING_LIMIT)
         ]
-        await settled(lambda: len(stuck.asked) == resolve.THREADS)
+        await settled(lambda: len(stuck.asked) == resolve.WAITING_LIMIT)
         with pytest.raises(NameUnresolved, match="too many names"):
             async with asyncio.timeout(1):
                 await asked.resolve(origin("more.test"), SOURCE)
         assert await asked.resolve(origin(address=PUBLIC), SOURCE) == (PUBLIC,)
         threads = [each for each in threading.enumerate() if each.name.startswith("resolve-")]
-        assert len(threads) == len(stuck.asked) == resolve.THREADS
+        assert len(threads) == len(stuck.asked) == resolve.WAITING_LIMIT
         stuck.release.set()
         assert await asyncio.gather(*waiting) == [(PUBLIC,)] * resolve.WAITING_LIMIT
         assert await asked.resolve(origin("more.test"), SOURCE) == (PUBLIC,)

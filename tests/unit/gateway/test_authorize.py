@@ -14,6 +14,7 @@ from bailee.errors import (
     Unauthenticated,
 )
 from bailee.gateway.authorize import Authorized, admit, split_target
+from bailee.gateway.limits import CallLimits, Loads
 from bailee.http.calls_domain import CallsDomain
 from bailee.http.head import read_head
 from bailee.manage import connections
@@ -21,6 +22,8 @@ from bailee.model import DEFAULT_TENANT, CallId, Pin
 from house import make_provider
 from providers_samples import CA
 from unit.gateway.conftest import Desk
+
+LOADS = Loads(CallLimits())
 
 
 def ask(
@@ -35,7 +38,7 @@ def ask(
     target = path[1:] if path.startswith("//") else f"/{desk.connection}{path}"
     pairs = [(b"Host", b"a"), (b"Bailee-Token", (token or desk.token).encode())]
     received = read_head(method, target.encode(), "1.1", pairs, True)
-    return admit(received, desk.snapshot, peer, time.time() + later)
+    return admit(received, desk.snapshot, LOADS, peer, time.time() + later)
 
 
 def test_target_is_split_into_door_and_path() -> None:
@@ -141,7 +144,7 @@ def ask_by_host(
     host, target = host.replace("CON", desk.connection), target.replace("CON", desk.connection)
     pairs = [(b"Host", host.encode()), (b"Bailee-Token", (token or desk.token).encode())]
     received = read_head(method, target.encode(), "1.1", pairs, True)
-    return admit(received, desk.snapshot, "127.0.0.1", time.time(), domain)
+    return admit(received, desk.snapshot, LOADS, "127.0.0.1", time.time(), domain)
 
 
 def test_both_forms_lead_to_the_same(desk: Desk) -> None:
@@ -229,7 +232,7 @@ def test_token_is_looked_for_where_the_hosts_preset_puts_it(desk: Desk) -> None:
     def ask_with_key(host: str, path: str) -> bytes:
         pairs = [(b"Host", f"{host}.calls.test".encode())]
         received = read_head("GET", f"{path}?key={desk.token}".encode(), "1.1", pairs, True)
-        admit(received, desk.snapshot, "127.0.0.1", time.time(), DOMAIN)
+        admit(received, desk.snapshot, LOADS, "127.0.0.1", time.time(), DOMAIN)
         return received.query
 
     assert ask_with_key(desk.connection, "/v1") == b""

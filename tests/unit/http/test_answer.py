@@ -3,7 +3,13 @@
 import pytest
 
 from bailee.errors import AnswerMalformed
-from bailee.http.answer import AnswerHead, read_answer_head
+from bailee.http.answer import (
+    AnswerHead,
+    judge_interim,
+    judge_status_line,
+    may_stay,
+    read_answer_head,
+)
 
 
 def lines(head: AnswerHead) -> bytes:
@@ -78,3 +84,41 @@ def test_urls_are_kept_for_rewriting() -> None:
     """Headers with URLs stand apart, lower case, as Latin-1."""
     head = read_answer_head([(b"LOCATION", b"/a\xe9"), (b"Link", b"</b>"), (b"link", b"</c>")])
     assert head.locating == [("location", "/aé"), ("link", "</b>"), ("link", "</c>")]
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("status", [100, 200, 204, 451, 599])
+def test_status_line_is_taken_when_it_is_one(version: str, status: int) -> None:
+    """HTTP/1.1, or the version before it, and a status that RFC 9110 knows the class of."""
+    judge_status_line(version, status)
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("1.1", 0), ("1.1", 99), ("1.1", 600), ("1.1", 999), ("2.0", 200), ("0.9", 200), ("", 200)],
+)
+def test_status_line_is_refused_when_it_is_none(version: str, status: int) -> None:
+    """99 is no interim answer that one waits behind, and 600 no error that a client knows."""
+    with pytest.raises(AnswerMalformed):
+        judge_status_line(version, status)
+
+
+def test_interim_answer_is_refused_when_it_has_framing() -> None:
+    """A 1xx has no body: one that says so may be followed by anything."""
+    judge_interim([(b"Link", b"</x>"), (b"Connection", b"close")])
+    for name in (b"Content-Length", b"Transfer-Encoding"):
+        with pytest.raises(AnswerMalformed):
+            judge_interim([(name, b"5")])
+
+
+def test_stream_may_stay_after_an_answer_that_leaves_no_doubt() -> None:
+    """Not after HTTP/1.0, and not after a 204 that a body may follow."""
+    plain, five = AnswerHead([], None, False, []), AnswerHead([], b"5", False, [])
+    nothing, chunked = AnswerHead([], b"0", False, []), AnswerHead([], None, True, [])
+    for head in (plain, five, nothing, chunked):
+        assert may_stay("1.1", 200, head) and may_stay("1.1", 304, head)
+    assert may_stay("1.1", 204, plain) and may_stay("1.1", 204, nothing)
+    assert not may_stay("1.1", 204, five) and not may_stay("1.1", 204, chunked)
+    assert not may_stay("1.0", 200, five)
+    with pytest.raises(AnswerMalformed):
+        may_stay("1.0", 200, chunked)

@@ -90,6 +90,24 @@ def test_header_with_one_meaning_is_refused_when_it_stands_twice(name: bytes) ->
         read(*([] if name.lower() == b"host" else [HOST]), *pairs)
 
 
+@pytest.mark.parametrize("name", [
+    b"Content-Type", b"Idempotency-Key", b"Range", b"If-Range", b"If-Modified-Since",
+    b"If-Unmodified-Since", b"Last-Event-ID", b"User-Agent", b"Content-Disposition",
+])  # fmt: skip
+def test_header_that_is_no_list_is_refused_when_it_stands_twice(name: bytes) -> None:
+    """Some servers take the first of two, some the last."""
+    assert len(read(HOST, (name, b"a"), (b"X", b"b")).headers) == 2
+    for second in (b"a", b"b"):
+        with pytest.raises(MalformedRequest):
+            read(HOST, (name, b"a"), (b"X", b"b"), (name.lower(), second))
+
+
+def test_lists_may_stand_in_several_lines() -> None:
+    """So may what is not known: it is dropped, or the provider's file lets it through."""
+    names = (b"Accept", b"accept", b"X-A", b"X-A", b"If-None-Match", b"If-None-Match")
+    assert len(read(HOST, *[(name, b"a") for name in names]).headers) == 6
+
+
 FRAMING = {
     "nothing": ([], 0),
     "a length": ([(b"Content-Length", b"0")], 0),
@@ -168,9 +186,10 @@ def test_version_is_refused_when_it_is_not_1_1(version: str) -> None:
 
 
 def test_upgrade_is_refused() -> None:
-    """A connection never becomes something else."""
-    with pytest.raises(MalformedRequest):
-        read(HOST, (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
+    """A connection never becomes something else, but a WebSocket by a whole handshake."""
+    for name in (b"h2c", b"websocket", b"TLS/1.0"):
+        with pytest.raises(MalformedRequest):
+            read(HOST, (b"Connection", b"Upgrade"), (b"Upgrade", name))
 
 
 def test_expectation_is_known_or_refused() -> None:

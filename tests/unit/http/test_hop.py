@@ -51,6 +51,14 @@ def test_preset_lets_exact_names_and_prefixes_through() -> None:
     assert not policy.passes(b"x-request-id-2") and not policy.passes(b"apiversion")
 
 
+def test_underscore_passes_only_where_it_is_named() -> None:
+    """Behind CGI and WSGI `x_a` is `x-a`: a prefix does not let it through, its name does."""
+    policy = RequestHeaderPolicy.of(["x-*", "y_b", "z_*"])
+    assert policy.passes(b"y_b") and policy.passes(b"z_a") and policy.passes(b"x-a")
+    assert not policy.passes(b"x-a_b") and not policy.passes(b"z_a_b")
+    assert not policy.passes(b"y-b")
+
+
 @pytest.mark.parametrize("name", [b"api-key", b"api_key"])
 def test_placed_header_is_never_the_callers(name: bytes) -> None:
     """Where the credential stands, the caller's header is dropped, in both spellings."""

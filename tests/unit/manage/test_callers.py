@@ -13,7 +13,7 @@ from bailee.errors import (
 )
 from bailee.manage import callers, connections, grants, tokens
 from bailee.manage.ids import new_connection_id
-from bailee.model import CallerId, GrantId, Role, Rule, TenantId, TokenId
+from bailee.model import CallerId, CallerLimits, GrantId, Role, Rule, TenantId, TokenId
 from bailee.policy import token as form
 from bailee.store.lookup import CallLookup
 from unit.manage.world import NOW, OTHER, TENANT, World
@@ -69,6 +69,56 @@ def test_names_are_unique_among_the_living(world: World) -> None:
     assert callers.show(world.store, TENANT, first.id).revoked_at == NOW
     with pytest.raises(NotFound):
         callers.add(world.store, TenantId("absent"), "app", NOW)
+
+
+def limits_of(world: World, caller: str) -> CallerLimits:
+    """As everyone is told."""
+    return callers.show(world.store, TENANT, caller).caller.limits
+
+
+def test_limits_are_set_and_changed(world: World) -> None:
+    """What is not named stays, and None is for the config's own."""
+    added = callers.add(world.store, TENANT, "app", NOW, limits=CallerLimits(20, 5)).caller
+    callers.add(world.store, TENANT, "other", NOW)
+    assert (added.limits, limits_of(world, "app")) == (CallerLimits(20, 5), CallerLimits(20, 5))
+    changed = callers.set_limits(world.store, TENANT, "app", {"concurrent": 1})
+    assert changed.caller.limits == CallerLimits(20, 1)
+    callers.set_limits(world.store, TENANT, added.id, {"calls_per_second": None})
+    assert limits_of(world, "app") == CallerLimits(None, 1)
+    callers.set_limits(world.store, TENANT, "app", {})
+    assert limits_of(world, "app") == CallerLimits(None, 1)
+    callers.set_limits(
+        world.store, TENANT, "app", {"calls_per_second": 1_000_000, "concurrent": None}
+    )
+    assert limits_of(world, "app") == CallerLimits(1_000_000, None)
+    assert limits_of(world, "other") == CallerLimits()
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1_000_001])
+def test_limits_have_bounds(world: World, limit: int) -> None:
+    """0 is not "none": a caller that may not call is revoked."""
+    for wrong in (CallerLimits(limit, None), CallerLimits(None, limit)):
+        with pytest.raises(BadInput, match="1 to 1000000"):
+            callers.add(world.store, TENANT, "app", NOW, limits=wrong)
+    callers.add(world.store, TENANT, "app", NOW)
+    with pytest.raises(BadInput, match="1 to 1000000"):
+        callers.set_limits(world.store, TENANT, "app", {"calls_per_second": limit})
+    with pytest.raises(BadInput, match="1 to 1000000"):
+        callers.set_limits(world.store, TENANT, "app", {"concurrent": limit})
+    assert limits_of(world, "app") == CallerLimits()
+
+
+def test_limits_are_the_tenants_and_of_the_living(world: World) -> None:
+    """Another tenant sets none, and nobody those of a revoked caller."""
+    added = callers.add(world.store, TENANT, "app", NOW).caller
+    with pytest.raises(NotFound):
+        callers.set_limits(world.store, OTHER, added.id, {"concurrent": 5})
+    callers.revoke(world.store, TENANT, "app", NOW)
+    with pytest.raises(NotFound):
+        callers.set_limits(world.store, TENANT, "app", {"concurrent": 5})
+    with pytest.raises(Conflict):
+        callers.set_limits(world.store, TENANT, added.id, {"concurrent": 5})
+    assert limits_of(world, added.id) == CallerLimits()
 
 
 def test_revoke_takes_tokens_and_grants_along(world: World) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bailee.errors import NotFound
-from bailee.model import ALLOW, Meaning, Provider, Report, Rule
+from bailee.model import ALLOW, Budget, Meaning, Provider, Report, Rule
 from bailee.policy.rules import ProviderRules, authorize, canonical_path, compile_rules
 from bailee.providers.catalogue import list_presets, load_preset, read_preset
 from bailee.providers.load import decode_provider, encode_provider
@@ -187,6 +187,19 @@ UNSEEN = {
     "POST /transfers/**", "PUT /address-book/**", "POST /users/**", "PUT /users/**",
 }  # fmt: skip
 """Precautions: no request is known that they deny."""
+
+
+@pytest.mark.parametrize(("id", "budgets"), {
+    "binance": (Budget("egress", 300, 60.0, 60),),
+    "bybit": (Budget("egress", 550, 5.0, 100),),
+    "coinbase-exchange": (Budget("connection", 10, 1.0, 2),),
+    "kraken": (),
+    "okx": (),
+}.items())  # fmt: skip
+def test_budgets_are_what_is_known(id: str, budgets: tuple[Budget, ...]) -> None:
+    """Below the documented limits: of 6,000 weights a minute, 600 calls in 5 s, 10 calls a second.
+    Where no limit of all calls is documented there is none."""
+    assert PRESETS[id].budgets == budgets
 
 
 @pytest.mark.parametrize("id", IDS)

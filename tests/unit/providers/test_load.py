@@ -152,7 +152,7 @@ REFUSED: dict[str, tuple[str, str]] = {
         "auth.caller.x is not",
     ),
     "an unknown key in deny": (MINIMAL + '[[deny]]\nrule = "GET /"\nx = 1', r"deny\[0\].x is not"),
-    "a section of later work": (MINIMAL + "[budget]\ncalls = 1", "budget is not"),
+    "a section of later work": (MINIMAL + "[schedule]\ncalls = 1", "schedule is not"),
     "no origin": (
         MINIMAL.replace('[origin.rest]\nurl = "https://api.acme.test"', ""),
         "origin",

@@ -8,6 +8,7 @@ import pytest
 
 from bailee.model import (
     Algorithm,
+    Budget,
     Filling,
     Placement,
     Provider,
@@ -76,6 +77,7 @@ DOES_NOT_COUNT: dict[str, Provider] = {
     "headers": replace(PROVIDER, headers=()),
     "rules": replace(PROVIDER, deny=(), multiplexed=(Rule("*", "/x"),)),
     "where SDKs put the token": replace(PROVIDER, caller_token=TokenPlace(P.QUERY, "k")),
+    "budgets": replace(PROVIDER, budgets=(Budget("egress", 20, 1.0, 4),)),
     "the stand-in secret": replace(PROVIDER, dummy_secret=None),
     "which origin is the default": replace(PROVIDER, origins=PROVIDER.origins[::-1]),
 }

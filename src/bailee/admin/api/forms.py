@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from bailee.admin.api.examples import Example, examples
+from bailee.manage.callers import HIGHEST_LIMIT, LimitChange
 from bailee.manage.imports import IMPORT_LIMIT
 from bailee.manage.imports import NewConnection as Import
 from bailee.model import ConnectionId, Gate, Probing, ProviderId, SealedCredential, Signed
@@ -83,6 +84,7 @@ Hex32 = Annotated[
         }
     ),
 ]
+CallerLimit = Annotated[int, Field(ge=1, le=HIGHEST_LIMIT)] | None
 
 
 class Form(BaseModel):
@@ -218,11 +220,34 @@ class NewRevocation(Form):
 class NewCaller(Form):
     """A program that is to ask for calls."""
 
-    model_config = examples({"name": "reports", "allow_from": ["192.0.2.0/24"], "token_days": 90})
+    model_config = examples(
+        {"name": "reports", "allow_from": ["192.0.2.0/24"], "token_days": 90, "concurrent": 50}
+    )
 
     name: str
     allow_from: list[str] = Field(default=[], max_length=256)
     token_days: int = Field(default=90, ge=1, le=LONGEST_TOKEN_DAYS)
+    calls_per_second: CallerLimit = None
+    concurrent: CallerLimit = None
+
+
+class CallerChange(Form):
+    """What is to be changed: a member that is left out stays, null is for the config's own."""
+
+    model_config = examples({"calls_per_second": 20}, {"concurrent": None})
+
+    calls_per_second: CallerLimit = None
+    concurrent: CallerLimit = None
+
+    @property
+    def limits(self) -> LimitChange:
+        """The members that were sent."""
+        change = LimitChange()
+        if "calls_per_second" in self.model_fields_set:
+            change["calls_per_second"] = self.calls_per_second
+        if "concurrent" in self.model_fields_set:
+            change["concurrent"] = self.concurrent
+        return change
 
 
 class NewToken(Form):

@@ -63,6 +63,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/v1/callers"): Access(_READ),
     ("POST", "/v1/callers"): Access(_WRITE, shows_token=True),
     ("GET", "/v1/callers/{caller}"): Access(_READ),
+    ("PATCH", "/v1/callers/{caller}"): Access(_WRITE),
     ("DELETE", "/v1/callers/{caller}"): Access(_WRITE),
     ("GET", "/v1/grants"): Access(_READ),
     ("POST", "/v1/grants"): Access(_WRITE),

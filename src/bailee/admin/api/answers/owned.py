@@ -35,6 +35,8 @@ _CALLER: Example = {
     "allow_from": ["192.0.2.0/24"],
     "created_at": 1795564800.0,
     "revoked_at": None,
+    "calls_per_second": 20,
+    "concurrent": None,
 }
 _TOKEN: Example = {
     "id": _TOKEN_ID,
@@ -132,6 +134,8 @@ class Caller(Answer):
     allow_from: list[str]
     created_at: Time
     revoked_at: Time | None
+    calls_per_second: int | None = Field(description="Null: as the gateway's config says.")
+    concurrent: int | None = Field(description="Calls under way in one worker; null: likewise.")
 
     @classmethod
     def of(cls, row: StoredCaller, **more: Any) -> Self:
@@ -142,6 +146,8 @@ class Caller(Answer):
             allow_from=list(row.caller.allow_from),
             created_at=row.created_at,
             revoked_at=row.revoked_at,
+            calls_per_second=row.caller.limits.calls_per_second,
+            concurrent=row.caller.limits.concurrent,
             **more,
         )
 

@@ -26,7 +26,7 @@ class StatusShown(Answer):
         {
             "version": "0.1.0",
             "tenant": "default",
-            "schema": "0003",
+            "schema": "0004",
             "revision": 4711,
             "providers": {"approved": 5, "proposed": 0, "changed": 0, "broken": 0},
             "pinned_origins": 5,

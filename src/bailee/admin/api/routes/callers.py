@@ -3,11 +3,12 @@
 from bailee.admin.api.answers.base import Page, page_of
 from bailee.admin.api.answers.owned import Caller, NewCallerShown
 from bailee.admin.api.desk import AtDesk
-from bailee.admin.api.forms import NewCaller
+from bailee.admin.api.forms import CallerChange, NewCaller
 from bailee.admin.api.paging import DEFAULT_LIMIT, After, Limit
 from bailee.admin.api.router import new_router
 from bailee.manage import callers as manage
 from bailee.manage.tokens import DAY_SECONDS
+from bailee.model import CallerLimits
 from bailee.store.callers import StoredCaller
 
 router = new_router("/v1/callers")
@@ -23,6 +24,7 @@ def add_caller(desk: AtDesk, form: NewCaller) -> NewCallerShown:
             form.name,
             desk.now,
             allow_from=form.allow_from,
+            limits=CallerLimits(form.calls_per_second, form.concurrent),
             seconds=form.token_days * DAY_SECONDS,
         )
         change.target = added.caller.id
@@ -47,6 +49,17 @@ def list_callers(desk: AtDesk, after: After = None, limit: Limit = DEFAULT_LIMIT
 def show_caller(desk: AtDesk, caller: str) -> Caller:
     """Show a caller by its id, or a live one by its name."""
     return Caller.of(manage.show(desk.store, desk.tenant, caller))
+
+
+@router.patch("/{caller}")
+def change_caller(desk: AtDesk, caller: str, form: CallerChange) -> Caller:
+    """Set how much a caller, by its id or name, may ask for."""
+    wanted = form.limits
+    told = {name: "default" if limit is None else str(limit) for name, limit in wanted.items()}
+    with desk.change("caller.change", caller, **told) as change:
+        changed = manage.set_limits(desk.store, desk.tenant, caller, wanted)
+        change.target = changed.caller.id
+    return Caller.of(changed)
 
 
 @router.delete("/{caller}")
