@@ -101,6 +101,21 @@ class Budgets:
         if self._ledger is not None:
             _take_here(self._ledger, wants, now)
             return True
+        purses = self._purses
+        for want in wants:
+            found = purses.get(want.key)
+            if found is None or found.good_until <= now or found.limit is not want.limit:
+                if not self._are_at_hand(wants, now):
+                    return False
+                break
+        for want in wants:
+            purse = purses[want.key]
+            purse.pop()
+            if purse.count <= purse.few:
+                self._restock(purse, now)
+        return True
+
+    def _are_at_hand(self, wants: Sequence[Want], now: float) -> bool:
         at_hand = True
         for want in wants:
             purse = self._purse(want)
@@ -108,11 +123,6 @@ class Budgets:
                 if now < purse.empty_until:
                     raise _exhausted(want, purse.refilled_at - now)
                 at_hand = False
-        if at_hand:
-            for want in wants:
-                purse = self._purses[want.key]
-                purse.pop()
-                self._restock(purse, now)
         return at_hand
 
     def wait(
@@ -150,22 +160,24 @@ class Budgets:
             if len(self._purses) >= PURSES_LIMIT:
                 self._purses = {key: kept for key, kept in self._purses.items() if not kept.idle}
             purse = self._purses[want.key] = Purse(*want)
-        purse.limit = want.limit
+        purse.obey(want.limit)
         return purse
 
     def _restock(self, purse: Purse, now: float) -> None:
         """Ask in advance when few tokens are left of a large budget."""
-        spare = purse.limit.spare
-        if spare and not purse.asks and purse.count <= spare // 2 and now >= purse.restock_at:
+        if purse.few >= 0 and not purse.asks and now >= purse.restock_at:
+            purse.used_up()
             self._ask(purse, now, wanted=0)
 
     def _ask(self, purse: Purse, now: float, wanted: int) -> None:
+        late = purse.take_late(now)
+        if late:  # before it is asked: it may be all that there is
+            self._tell(Back(purse.key, late, LEASE_SECONDS))
+        spare = 0 if purse.asks else purse.spare
         purse.asks.append((now, wanted))
         purse.wanted += wanted
         limit = purse.limit
-        self._tell(
-            Ask(purse.key, limit.calls, limit.seconds, limit.burst, wanted, limit.spare),
-        )
+        self._tell(Ask(purse.key, limit.calls, limit.seconds, limit.burst, wanted, spare))
 
     def _tell(self, message: FromWorker) -> None:
         """Say it; what can't be said is lost, and calls that wait for an answer are refused."""

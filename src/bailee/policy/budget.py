@@ -22,6 +22,8 @@ _LOOKED_AT: Final = 16
 """How many of the oldest buckets are looked at for a full one when there is no room."""
 _SPARE_FROM_BURST: Final = 32
 _SPARE_SECONDS: Final = 0.05
+_SAME_SECONDS: Final = 0.005
+"""What is lent within so long is kept together, and counts as lent for so much longer."""
 _SHORTFALL: Final = 1 - 1e-6
 """So much less flows in than might: rounding must not let one call too many through."""
 
@@ -103,7 +105,7 @@ def taken(
         granted += min(spare, int(bucket.level - granted) // 2)
     lent = bucket.lent
     if granted and limit.spare:
-        lent = (*lent, Lent(bucket.at + LENT_SECONDS, granted))
+        lent = _with_lent(lent, Lent(bucket.at + LENT_SECONDS, granted))
     left = Bucket(bucket.level - granted, bucket.at, lent)
     return left, Taken(granted, 0.0 if granted >= wanted else _wait(left, limit))
 
@@ -180,6 +182,13 @@ class Ledger:
             if bucket.level < limit.burst:
                 self._buckets[key] = bucket, limit
         return len(self._buckets) < self._keys_limit
+
+
+def _with_lent(lent: tuple[Lent, ...], more: Lent) -> tuple[Lent, ...]:
+    """Add what was lent now. What is lent within a moment is taken for unused until its end."""
+    if lent and more.until <= lent[-1].until:
+        return (*lent[:-1], Lent(lent[-1].until, lent[-1].tokens + more.tokens))
+    return (*lent, Lent(more.until + _SAME_SECONDS, more.tokens))
 
 
 def _risen(level: float, inflow: float, room: float) -> float:

@@ -171,7 +171,6 @@ HEADS = {
     "another charset": {"Content-Type": "application/json; charset=utf-7"},
     "two charsets": {"Content-Type": "application/json; charset=utf-8; charset=utf-7"},
     "two types in one": {"Content-Type": "application/json, text/plain"},
-    "two types": {"Content-Type": "application/json", "content-type": "application/json"},
     "a coding": {**JSON, "Content-Encoding": "gzip"},
     "a coding that does nothing": {**JSON, "Content-Encoding": "identity"},
 }

@@ -168,7 +168,7 @@ async def test_waiting_call_when_the_provider_tells_to_wait(tmp_path: Path, worl
         stage.gate.line.budgets.bans.any = True
         wire.release()
         assert is_refused(await waiting, "provider-limited")
-        assert len(stage.origin.arrived) == 1
+        assert len(stage.origin.arrived) == len(journal(stage, "intent")) == 1
 
 
 async def test_ledger_when_it_does_not_answer(tmp_path: Path, world: World) -> None:

@@ -124,6 +124,29 @@ def test_give_back_when_spare_tokens_come_too_late() -> None:
     assert late.level == refilled(bucket, LARGE, 0.16).level
 
 
+def test_give_back_when_only_some_come_in_time() -> None:
+    """No more are good again than still count as lent."""
+    bucket, _ = taken(Bucket(100.0, 0.0), LARGE, 10, 0.0)
+    bucket, _ = taken(bucket, LARGE, 2, 0.1)
+    back = returned(bucket, LARGE, 12, LEASE_SECONDS, 0.16)
+    assert back.level - refilled(bucket, LARGE, 0.16).level == 2
+    assert back.out == 0
+
+
+def test_window_when_tokens_are_used_at_the_last_moment() -> None:
+    """What was lent in advance counts where it is used: the bucket has not filled up behind it."""
+    node = Node(LARGE, workers=2)
+    for _ in range(90):
+        node.step(0, "ask", 57)
+        node.wait(0.001)
+    for _ in range(2000):
+        node.step(0, "spend", 0)
+        node.step(1, "ask", 2)
+        node.step(1, "spend", 0)
+        node.wait(0.0005)
+    assert most_in_window(node.spent, LARGE.seconds) <= LARGE.calls
+
+
 def test_limit_when_it_changes() -> None:
     """The newest one counts at once: what stands in the bucket shrinks, and does not grow."""
     ledger = Ledger()
