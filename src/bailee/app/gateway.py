@@ -45,8 +45,6 @@ from bailee.vault.authority import AuthorityVerifier
 from bailee.vault.keyring import Keyring
 
 DRAIN_SECONDS: Final = 25.0
-SWITCH_SECONDS: Final = 0.0002
-"""How long a thread that talks to the database may hold up the loop's, which wants to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +151,6 @@ def main(arguments: list[str]) -> None:
         tls=None if settings.gateway.tls is None else load_tls(settings.gateway.tls).context,
     )
     # What stands now lives as long as the worker: the collector need not look at it again.
-    sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     try:

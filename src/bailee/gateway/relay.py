@@ -40,6 +40,7 @@ from bailee.gateway.opening import Needles
 from bailee.gateway.screen import Screen, mask_whole
 from bailee.gateway.sending import Message, placed_message, signed_message
 from bailee.gateway.session import Session
+from bailee.gateway.stage import ANSWERING, DIALLING, ENDED, GATHERING, RECORDING, SENT
 from bailee.http.framing import LAST_CHUNK, chunk
 from bailee.http.head import CHUNKED, Received
 from bailee.journal.entry import Outcome
@@ -49,14 +50,6 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2. Only these are sent again, and only when a pooled stream turns out dead."""
 _log = structlog.get_logger("gateway")
 
-# How far a call is, in order. Plain numbers: they are compared a dozen times in a call.
-_RECORDING: Final = 0
-_GATHERING: Final = 1
-_DIALLING: Final = 2
-_SENT: Final = 3
-_ANSWERING: Final = 4
-_ENDED: Final = 5
-
 
 class Call:
     """One call, from its intent to its outcome."""
@@ -65,7 +58,7 @@ class Call:
     """Whether the call is over; it may be before it was recorded, when its client hung up."""
 
     # What most calls never change stands here, so that making a call sets little.
-    _stage: int = _RECORDING
+    _stage: int = RECORDING
     _stream: PinnedStream | None = None
     _reader: AnswerReader | None = None
     _dialling: asyncio.Task[None] | None = None
@@ -121,7 +114,7 @@ class Call:
     @property
     def unsent(self) -> bool:
         """Whether nothing of the call has been sent yet, so that it can still be called off."""
-        return self._stage <= _DIALLING
+        return self._stage <= DIALLING
 
     @property
     def peer(self) -> str:
@@ -143,8 +136,8 @@ class Call:
 
     def _has_gathered(self) -> bool:
         """Tell whether the whole body is here; until then call again."""
-        limit, begins = self._line.limits.held_body_bytes, self._stage is _RECORDING
-        self._stage = _GATHERING  # the intent has been recorded: whatever comes, an outcome is due
+        limit, begins = self._line.limits.held_body_bytes, self._stage is RECORDING
+        self._stage = GATHERING  # the intent has been recorded: whatever comes, an outcome is due
         if self._inbound.waiting > limit:
             self._give_up(too_large(limit))
             return False
@@ -183,18 +176,18 @@ class Call:
             return None
         if not self.unsent:
             return Denied("what its body was let through by is gone")
-        if self._stage is _DIALLING and not self._inbound.complete:
+        if self._stage is DIALLING and not self._inbound.complete:
             return RouteChanged()
         self.authorized = replace(self.authorized, bodies=bodies, must_gather=True)
         return self._judge() if self._inbound.complete else None
 
     def _take_or_dial(self) -> None:
+        self._stage = DIALLING  # the intent has been recorded: whatever comes, an outcome is due
         stream = self._line.pool.take(self.authorized.route.key)
         if stream is None:
             self._dial()
         else:
             stream.reused = True
-            self._stage = _DIALLING
             if not (self._line.budgets.bans.any and self._is_held_back(stream)):
                 self._proceed(stream)
 
@@ -203,7 +196,7 @@ class Call:
         self._give_up(error)
 
     def _dial(self) -> None:
-        self._stage = _DIALLING
+        self._stage = DIALLING
         if self._inbound.waiting > BODY_WAITING_LIMIT and not self._inbound.complete:
             self._session.pause_body()
         self._dialling = self._line.tasks.create_task(self._dial_and_proceed())
@@ -226,7 +219,7 @@ class Call:
             self._fail(InternalError())
             return
         self._dialling = None
-        if self._stage is not _DIALLING:
+        if self._stage is not DIALLING:
             stream.abort()
             return
         self._sent_at = time.time()
@@ -252,36 +245,44 @@ class Call:
     # --- open, sign, send ---
 
     def _proceed(self, stream: PinnedStream) -> None:
+        head = self._opened_head(stream)
+        if head is None:
+            return
+        reader = stream.receiver
+        if not isinstance(reader, AnswerReader):
+            reader = AnswerReader(stream)
+        self._await_answer(stream, reader)
+        session = self._session
+        if self.received.expects_continue and not self._inbound.complete and not self._retried:
+            self._ask_for_body()
+        if session.paused:  # before the write, which may fill the stream and pause the body
+            session.resume_body()
+        stream.write(head + self._body_so_far() if self._inbound.pieces else self._ended(head))
+
+    def _opened_head(self, stream: PinnedStream) -> bytes | None:
+        """The first that is sent; None when the credential does not open: then the call is over."""
         try:
             message = self._message_for(stream)
         except BaileeError as refused:
             self._line.pool.give(stream, self._line.clock())
             self._fail(refused)
-            return
-        head, self._needles = message.head, message.needles
-        self._dropped = message.dropped
+            return None
+        self._needles, self._dropped = message.needles, message.dropped
         if message.path_prefix:
             self._path_prefix = message.path_prefix
         if message.signed_body_bytes is not None:
             self._body_ended = True
             self._sent_bytes += message.signed_body_bytes
-        self._stream = stream
-        reader = stream.receiver
-        if not isinstance(reader, AnswerReader):
-            reader = AnswerReader(stream)
-        self._reader = reader
+        return message.head
+
+    def _await_answer(self, stream: PinnedStream, reader: AnswerReader) -> None:
+        self._stream, self._reader = stream, reader
         reader.attach(self)
-        self._stage = _SENT
-        session = self._session
+        self._stage = SENT
         if self._departure is not None:
             self._deadline = self._line.clock() + self._line.limits.first_byte_seconds
-        if self.received.expects_continue and not self._inbound.complete and not self._retried:
-            self._ask_for_body()
-        if session.write_paused:
+        if self._session.write_paused:
             stream.pause_reading()
-        if session.paused:  # before the write, which may fill the stream and pause the body
-            session.resume_body()
-        stream.write(head + self._body_so_far() if self._inbound.pieces else self._ended(head))
 
     def _message_for(self, stream: PinnedStream) -> Message:
         """The head for the provider, with the whole body where the scheme signs it."""
@@ -320,7 +321,7 @@ class Call:
     def body_came(self) -> None:
         """More of the body, or its end, has come."""
         stream = self._stream
-        if self._stage is _GATHERING:
+        if self._stage is GATHERING:
             self._sent_at = time.time()
             self._deadline = self._line.clock() + self._line.limits.idle_seconds
             try:
@@ -351,7 +352,7 @@ class Call:
 
     def client_gone(self) -> None:
         """The client hung up: the stream is in the middle of a call and is not used again."""
-        if self._stage is not _ENDED:
+        if self._stage is not ENDED:
             self._drop_stream()
             departure = self._departure
             if departure is not None and departure.claimed is not None and self.unsent:
@@ -368,7 +369,7 @@ class Call:
 
     def expired(self, now: float) -> bool:
         """End the call when one of its deadlines has passed."""
-        if self._stage not in (_GATHERING, _DIALLING, _SENT, _ANSWERING):
+        if self._stage not in (GATHERING, DIALLING, SENT, ANSWERING):
             return False
         limits, session = self._line.limits, self._session
         if session.stalled(now):
@@ -377,7 +378,7 @@ class Call:
             self._give_up(BodyTimeout("the body comes at less than 1 KiB a second"))
         elif now > self._started + limits.call_seconds:
             self._time_out(f"the call took longer than {limits.call_seconds:g} seconds")
-        elif now > self._deadline and self._stage is not _DIALLING:
+        elif now > self._deadline and self._stage is not DIALLING:
             self._time_out("")
         else:
             return False
@@ -443,7 +444,7 @@ class Call:
         out: list[bytes] = []
         if begun is not None:
             out = self._answer_head(begun)
-            self._stage = _ANSWERING
+            self._stage = ANSWERING
         if pieces:
             if self._chunks_out:
                 out.append(chunk(b"".join(pieces)))
@@ -521,7 +522,7 @@ class Call:
 
     def _may_retry(self) -> bool:
         return (
-            self._stage is _SENT
+            self._stage is SENT
             and (self._screen is None or not self._screen.holds)
             and not self._retried
             and self._stream is not None
@@ -532,16 +533,16 @@ class Call:
 
     def _give_up(self, error: BaileeError) -> None:
         """Drop the stream, then say so if nothing was said yet, or cut the client off."""
-        if self._stage is _ENDED:
+        if self._stage is ENDED:
             return
         self._drop_stream()
         self._fail(error)
 
     def _fail(self, error: BaileeError) -> None:
-        if self._stage is _ENDED:
+        if self._stage is ENDED:
             return
         error.reached = Reached.NOTHING if self.unsent and not self._retried else Reached.MAYBE
-        begun = self._stage is _ANSWERING
+        begun = self._stage is ANSWERING
         claim = self._departure.claimed if self.unsent and self._departure is not None else None
         if not (self.unsent or self._repeatable):
             at = self._sent_at or self.started_at
@@ -563,12 +564,12 @@ class Call:
         self._stream = self._reader = None
 
     def _close_record(self, error: BaileeError | None, now: float) -> None:
-        reached, recorded = None, self._stage is not _RECORDING
+        reached, recorded = None, self._stage is not RECORDING
         if error is not None:
-            nothing_left = self._stage <= _DIALLING and not self._retried
+            nothing_left = self._stage <= DIALLING and not self._retried
             reached = Reached.NOTHING if nothing_left else Reached.MAYBE
             _log.warning("call failed", call=self.id, code=error.code, detail=error.detail)
-        self._stage = _ENDED
+        self._stage = ENDED
         self.ended = True
         self._line.calls.discard(self)
         self._loads.leave()

@@ -19,9 +19,10 @@ from bailee.gateway.client_head import own_lines
 from bailee.gateway.heads import provider_head
 from bailee.gateway.messages import ClientMessages, login_of
 from bailee.gateway.opening import Needles, require_same_way
-from bailee.gateway.relay import _ANSWERING, _SENT, Call
+from bailee.gateway.relay import Call
 from bailee.gateway.screen import mask_whole
 from bailee.gateway.sending import Message, placed_message, signed_message
+from bailee.gateway.stage import ANSWERING
 from bailee.gateway.tunnel import Tunnel
 from bailee.http.framing import STATUS_LINES
 from bailee.http.head import Received
@@ -62,23 +63,12 @@ class WebSocketCall(Call):
     # --- our handshake ---
 
     def _proceed(self, stream: PinnedStream) -> None:
-        try:
-            message = self._message_for(stream)
-        except BaileeError as refused:
-            self._line.pool.give(stream, self._line.clock())
-            self._fail(refused)
+        head = self._opened_head(stream)
+        if head is None:
             return
-        self._needles, self._dropped = message.needles, message.dropped
-        self._path_prefix = message.path_prefix
         self._body_ended = True
-        self._stream = stream
-        self._reader = _SwitchReader(stream, self)
-        self._reader.attach(self)
-        self._stage = _SENT
-        self._deadline = self._line.clock() + self._line.limits.first_byte_seconds
-        if self._session.write_paused:
-            stream.pause_reading()
-        stream.write(message.head)
+        self._await_answer(stream, _SwitchReader(stream, self))
+        stream.write(head)
 
     def _message_for(self, stream: PinnedStream) -> Message:
         message = self._unopened_message(stream, replace(self.received, method="GET"))
@@ -126,7 +116,7 @@ class WebSocketCall(Call):
         if stream is None:
             return
         self._status = 101
-        self._stage = _ANSWERING
+        self._stage = ANSWERING
         self._session.upgrade()
         self._session.send(mask_whole(self._switching_head(answer), self._needles, self.id))
         login = login_of(self.authorized.route.view, self._open_once)

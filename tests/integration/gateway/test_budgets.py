@@ -159,3 +159,44 @@ async def test_line_when_it_is_broken() -> None:
     budgets.hear(b"nonsense\n")
     budgets.hear(to_line(Grant("unasked", 3, 0.0)))
     assert returned(wire) == 3
+
+
+HUGE = Want("egress:q:e/1", Limit.of(1_000_000, 1.0, 200_000))
+
+
+async def test_large_budget_when_many_calls_come_at_once() -> None:
+    """Every call is let through, though the first ones each ask; the ledger keeps most of it."""
+    node = bus()
+    _, budgets = worker(node)
+    for _ in range(3):
+        answers = await asyncio.gather(*(take(budgets, HUGE) for _ in range(500)))
+        assert answers == [None] * 500
+        held = budgets._purses[HUGE.key].count
+        assert held <= 1000, "many more are lent than are used"
+    other = worker(node, 2)[1]
+    assert await asyncio.gather(*(take(other, HUGE) for _ in range(500))) == [None] * 500
+
+
+async def test_tokens_that_are_late_go_back_before_more_are_asked_for() -> None:
+    """What one worker holds too long may be all that there is."""
+    wire, budgets = worker(bus())
+    assert await take(budgets, LARGE) is None
+    held = budgets._purses[LARGE.key].count
+    assert held
+    time.sleep(0.12)  # noqa: ASYNC251  # in the loop, so that no sweep comes first
+    wire.said.clear()
+    assert await take(budgets, LARGE) is None
+    first = read_worker_line(wire.said[0])
+    assert isinstance(first, Back)
+    assert first.count == held
+
+
+async def test_what_is_lent_in_advance_follows_what_is_used() -> None:
+    """It grows while it is used up, and shrinks when most of it comes back."""
+    _, budgets = worker(bus())
+    for _ in range(400):
+        assert await take(budgets, HUGE) is None
+    grown = budgets._purses[HUGE.key].spare
+    assert grown > 100
+    await asyncio.sleep(0.3)
+    assert budgets._purses[HUGE.key].spare < grown

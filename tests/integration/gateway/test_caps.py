@@ -1,6 +1,7 @@
 """R12, R37, R38: one too many is refused at once, and one provider's trouble stays its own."""
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from bailee.reference.pki import World
 from gate import Client, Reply, request
 from house import make_provider
 from integration.gateway.conftest import CREDENTIAL, Stage
-from integration.gateway.staging import call, staged
+from integration.gateway.staging import call, staged, until
 from origin import Arrived, answer
 
 pytestmark = pytest.mark.anyio
@@ -42,9 +43,7 @@ async def one_held(
     holding = Holding()
     async with staged(tmp_path, world, respond=holding, **limits) as stage:
         held = asyncio.get_running_loop().create_task(call(stage, path="/held"))
-        async with asyncio.timeout(5):
-            while not stage.origin.arrived:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(stage.origin.arrived))
         yield stage, holding
         holding.release.set()
         assert (await held).status == 200
@@ -53,9 +52,7 @@ async def one_held(
 async def again(stage: Stage, held: Holding) -> None:
     """When the call under way has ended there is room again."""
     held.release.set()
-    async with asyncio.timeout(5):
-        while stage.gate.line.calls:
-            await asyncio.sleep(0.01)
+    await until(lambda: not stage.gate.line.calls)
     assert (await call(stage)).status == 200
 
 
@@ -137,16 +134,16 @@ async def test_body_over_the_cap_is_refused(tmp_path: Path, world: World) -> Non
         assert (await call(stage, "POST", body=b"x" * 1000)).status == 200
         reply = await call(stage, "POST", body=b"x" * 1001)
         assert (reply.status, reply.headers["bailee-error"]) == (413, "body-too-large")
+        assert json.loads(reply.body)["reached"] == "nothing"
         assert len(stage.origin.arrived) == 1
         client = await Client.open(stage.port)
         head = request("POST", f"/{stage.connection}/p", stage.token, Transfer_Encoding="chunked")
         await client.send(head + b"190\r\n" + b"x" * 400 + b"\r\n")
-        async with asyncio.timeout(5):
-            while not any(b"x" * 400 in each._body for each in stage.origin.streams):
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(any(b"x" * 400 in each._body for each in stage.origin.streams)))
         await client.send(b"300\r\n" + b"x" * 768 + b"\r\n")
         reply = await client.reply()
         assert (reply.status, reply.headers["bailee-error"]) == (413, "body-too-large")
+        assert json.loads(reply.body)["reached"] == "maybe"
         assert len(stage.origin.arrived) == 1
         client.close()
 

@@ -14,18 +14,10 @@ from bailee.gateway import session as sessions
 from bailee.reference.pki import World
 from gate import Client, request
 from integration.gateway.conftest import Stage
-from integration.gateway.staging import call, staged
-from origin import Arrived, answer
+from integration.gateway.staging import call, journal, staged, until
+from origin import Arrived, Respond, answer
 
 pytestmark = pytest.mark.anyio
-
-
-def outcomes(stage: Stage) -> list[dict[str, object]]:
-    """What the journal says of the calls that are over."""
-    stage.gate.journal.flush()
-    files = sorted((stage.house.directory / "journal").glob("*.jsonl"))
-    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    return [each for each in lines if each.get("type") == "outcome"]
 
 
 async def test_slow_body_is_refused_however_steadily_it_drips(tmp_path: Path, world: World) -> None:
@@ -121,9 +113,7 @@ async def test_time_in_which_we_do_not_read_is_not_the_clients(
             request("POST", f"/{stage.connection}/p", stage.token, Content_Length=300_000)
         )
         await client.send(b"x" * 100_000)
-        async with asyncio.timeout(5):
-            while not stage.gate.line.calls:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(stage.gate.line.calls))
         (under_way,) = stage.gate.line.calls
         under_way.pause_sending()  # type: ignore[attr-defined]  # as the provider's stream does
         await asyncio.sleep(2.2)
@@ -139,18 +129,14 @@ async def test_slow_reader_is_cut(
 ) -> None:
     """Who takes the answer too slowly is cut, though it reads a little all the time."""
     monkeypatch.setattr(sessions, "BYTES_PER_SECOND", 1 << 20)
-
-    async def respond(arrived: Arrived, writer: asyncio.StreamWriter) -> None:
-        await answer(writer, b"y" * (32 << 20))
-
-    async with staged(tmp_path, world, respond=respond, slow_seconds=0.3) as stage:
+    async with staged(tmp_path, world, respond=large(32 << 20), slow_seconds=0.3) as stage:
         client = await slow_client(stage, "/p")
         async with asyncio.timeout(10):
-            while not outcomes(stage):
+            while not journal(stage, "outcome"):
                 with suppress(BlockingIOError, ConnectionError):
                     client.recv(64)
                 await asyncio.sleep(0.02)
-        assert outcomes(stage)[0]["error"] == "client-gone"
+        assert journal(stage, "outcome")[0]["error"] == "client-gone"
         assert stage.gate.line.calls == set()
         client.close()
 
@@ -160,11 +146,7 @@ async def test_reader_that_keeps_up_gets_all(
 ) -> None:
     """The same answer reaches a client that reads, for longer than `slow_seconds`."""
     monkeypatch.setattr(sessions, "BYTES_PER_SECOND", 1 << 20)
-
-    async def respond(arrived: Arrived, writer: asyncio.StreamWriter) -> None:
-        await answer(writer, b"y" * (8 << 20))
-
-    async with staged(tmp_path, world, respond=respond, slow_seconds=0.2) as stage:
+    async with staged(tmp_path, world, respond=large(8 << 20), slow_seconds=0.2) as stage:
         client = await Client.open(stage.port)
         await client.send(request("GET", f"/{stage.connection}/p", stage.token))
         taken = 0
@@ -172,10 +154,8 @@ async def test_reader_that_keeps_up_gets_all(
             taken += len(await client.reader.read(1 << 18))
             await asyncio.sleep(0.02)
         client.close()
-        async with asyncio.timeout(5):
-            while not outcomes(stage):
-                await asyncio.sleep(0.01)
-        assert outcomes(stage)[0]["error"] is None
+        await until(lambda: bool(journal(stage, "outcome")))
+        assert journal(stage, "outcome")[0]["error"] is None
 
 
 async def test_answer_that_nobody_fetches_is_thrown_away(
@@ -183,21 +163,13 @@ async def test_answer_that_nobody_fetches_is_thrown_away(
 ) -> None:
     """A connection that we close with bytes still waiting goes after its time, not never."""
     monkeypatch.setattr(sessions, "BYTES_PER_SECOND", 1 << 20)
-
-    async def respond(arrived: Arrived, writer: asyncio.StreamWriter) -> None:
-        await answer(writer, b"y" * 60_000)
-
-    async with staged(tmp_path, world, respond=respond, slow_seconds=0.3) as stage:
+    async with staged(tmp_path, world, respond=large(60_000), slow_seconds=0.3) as stage:
         client = await slow_client(stage, "/p", "Connection: close\r\n", sndbuf=4096)
-        async with asyncio.timeout(5):
-            while not outcomes(stage):
-                await asyncio.sleep(0.01)
-        assert outcomes(stage)[0]["error"] is None
+        await until(lambda: bool(journal(stage, "outcome")))
+        assert journal(stage, "outcome")[0]["error"] is None
         sessions_of_gate = stage.gate.listener._sessions
         assert len(sessions_of_gate) == 1
-        async with asyncio.timeout(5):
-            while sessions_of_gate:
-                await asyncio.sleep(0.01)
+        await until(lambda: not sessions_of_gate)
         client.close()
 
 
@@ -210,7 +182,7 @@ async def test_whole_call_has_a_deadline_though_something_always_moves(
         await client.send(request("GET", f"/{stage.connection}/p", stage.token))
         with pytest.raises((EOFError, ConnectionError)):
             await client.reply()
-        assert outcomes(stage)[0]["error"] == "provider-timeout"
+        assert journal(stage, "outcome")[0]["error"] == "provider-timeout"
         client.close()
 
 
@@ -219,6 +191,15 @@ async def test_answer_that_ends_before_the_deadline_is_whole(tmp_path: Path, wor
     async with staged(tmp_path, world, respond=dripping, call_seconds=8) as stage:
         reply = await call(stage)
         assert (reply.status, reply.body) == (200, b"." * 30)
+
+
+def large(size: int) -> Respond:
+    """An origin whose answers have this size."""
+
+    async def respond(arrived: Arrived, writer: asyncio.StreamWriter) -> None:
+        await answer(writer, b"y" * size)
+
+    return respond
 
 
 async def dripping(arrived: Arrived, writer: asyncio.StreamWriter) -> None:
@@ -266,9 +247,7 @@ async def test_first_byte_is_waited_for_from_the_end_of_the_request(
             silence.set()
             client = await Client.open(stage.port)
             await client.send(head if method == "POST" else head.replace(b"POST", b"GET"))
-            async with asyncio.timeout(5):
-                while not stage.gate.line.calls:
-                    await asyncio.sleep(0.01)
+            await until(lambda: bool(stage.gate.line.calls))
             await client.send(b"x")
             reply = await asyncio.wait_for(client.reply(), 5)
             assert reply.status in (502, 504)
@@ -344,9 +323,7 @@ async def slow_client(
     client.setblocking(False)
     await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", stage.port))
     if sndbuf is not None:
-        async with asyncio.timeout(5):
-            while not stage.gate.listener._sessions:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(stage.gate.listener._sessions))
         (session,) = stage.gate.listener._sessions
         connection = session.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf)

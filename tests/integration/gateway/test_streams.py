@@ -10,7 +10,7 @@ from bailee.gateway.session import Session
 from bailee.reference.pki import World
 from gate import Client, request
 from integration.gateway.conftest import CREDENTIAL, Stage
-from integration.gateway.staging import call, staged
+from integration.gateway.staging import call, journal, staged
 from origin import Arrived
 
 pytestmark = pytest.mark.anyio
@@ -68,3 +68,20 @@ async def test_nothing_of_an_ended_stream_waits_for_the_collector(
 def living() -> int:
     """How many streams and sessions there are, reachable or not."""
     return sum(isinstance(each, PinnedStream | Session) for each in gc.get_objects())
+
+
+async def test_call_that_cannot_start_has_an_outcome(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong after the intent was recorded: its outcome is, and nothing has left."""
+
+    def broken(key: object) -> None:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(stage.gate.pool, "take", broken)
+    assert (await call(stage)).status == 500
+    (intent,) = journal(stage, "intent")
+    (outcome,) = journal(stage, "outcome")
+    assert outcome["call"] == intent["call"]
+    assert (outcome["error"], outcome["reached"]) == ("internal-error", "nothing")
+    assert stage.origin.plain_bytes == 0

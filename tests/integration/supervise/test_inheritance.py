@@ -4,10 +4,13 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import bailee
 from bailee.secret import Secret
 from bailee.supervise.inheritance import (
     ROOT_KEY_LIMIT,
@@ -157,3 +160,24 @@ async def test_control_line_when_nothing_is_asked() -> None:
             async with asyncio.timeout(0.05):
                 await line.drained_asked()
         line.close()
+
+
+def test_hardened_process_leaves_no_core_and_may_open_all_files() -> None:
+    """A gateway with 10,000 connections needs more than the usual soft limit of files."""
+    code = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+from bailee.supervise.inheritance import harden_process
+harden_process()
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+print(soft == hard > 256, resource.getrlimit(resource.RLIMIT_CORE))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": str(Path(bailee.__file__).parents[1])},
+    )
+    assert done.stdout == "True (0, 0)\n"

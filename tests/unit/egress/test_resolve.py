@@ -190,7 +190,7 @@ async def settled(condition: Callable[[], bool]) -> None:
 
 
 async def test_dead_dns_is_bounded() -> None:
-    """Eight threads and 64 names at most; the next is refused at once, and the loop runs on."""
+    """64 names at most, each in a thread; the next is refused at once, and the loop runs on."""
     stuck = Stuck()
     async with resolver(stuck) as asked, asyncio.TaskGroup() as tasks:
         waiting = [
@@ -237,3 +237,75 @@ def test_family_of_a_literal() -> None:
     """The family is read off the literal."""
     assert family_of("127.0.0.1") == socket.AF_INET
     assert family_of("::1") == socket.AF_INET6
+
+
+class Failing:
+    """Answers once, then as it is told to."""
+
+    def __init__(self, then: Callable[[], tuple[str, ...]]) -> None:
+        self.asked = 0
+        self._then = then
+
+    def __call__(self, host: str, family: int) -> tuple[str, ...]:
+        self.asked += 1
+        return (PUBLIC,) if self.asked == 1 else self._then()
+
+
+def no_answer() -> tuple[str, ...]:
+    raise OSError("DNS is away")
+
+
+async def test_old_answer_is_good_while_dns_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS is asked again each time, and what it said before is dialled meanwhile (RFC 8767)."""
+    monkeypatch.setattr(resolve, "REMEMBERED_SECONDS", -1.0)
+    names = Failing(no_answer)
+    async with resolver(names) as asked:
+        for _ in range(3):
+            assert await asked.resolve(origin(), SOURCE) == (PUBLIC,)
+    assert names.asked == 3
+
+
+async def test_old_answer_is_good_while_dns_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call waits for a new answer for a moment only; when that is there, it counts."""
+    monkeypatch.setattr(resolve, "REMEMBERED_SECONDS", -1.0)
+    monkeypatch.setattr(resolve, "PATIENCE_SECONDS", 0.05)
+    release = threading.Event()
+
+    def late() -> tuple[str, ...]:
+        release.wait(3)
+        return ("8.8.4.4",)
+
+    async with resolver(Failing(late)) as asked:
+        assert await asked.resolve(origin(), SOURCE) == (PUBLIC,)
+        assert await asked.resolve(origin(), SOURCE) == (PUBLIC,)
+        release.set()
+        monkeypatch.setattr(resolve, "PATIENCE_SECONDS", 3.0)
+        assert await asked.resolve(origin(), SOURCE) == ("8.8.4.4",)
+
+
+async def test_answer_that_is_too_old_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an hour without DNS nobody knows where the name leads."""
+    monkeypatch.setattr(resolve, "REMEMBERED_SECONDS", -1.0)
+    monkeypatch.setattr(resolve, "STALE_SECONDS", -1.0)
+    async with resolver(Failing(no_answer)) as asked:
+        assert await asked.resolve(origin(), SOURCE) == (PUBLIC,)
+        with pytest.raises(NameUnresolved):
+            await asked.resolve(origin(), SOURCE)
+
+
+async def test_dead_name_holds_up_no_other() -> None:
+    """Each name has a thread of its own."""
+
+    def look_up(host: str, family: int) -> tuple[str, ...]:
+        if host.startswith("dead"):
+            release.wait(3)
+        return (PUBLIC,)
+
+    release = threading.Event()
+    async with resolver(look_up) as asked, asyncio.TaskGroup() as tasks:
+        for number in range(30):
+            tasks.create_task(asked.resolve(origin(f"dead{number}.test"), SOURCE))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(2):
+            assert await asked.resolve(origin("alive.test"), SOURCE) == (PUBLIC,)
+        release.set()

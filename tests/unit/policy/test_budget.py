@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bailee.policy.budget import (
     LEASE_SECONDS,
+    LENT_SECONDS,
     Bucket,
     Ledger,
     Limit,
@@ -260,3 +261,15 @@ def test_throughput_when_workers_want_all(limit: Limit, workers: int) -> None:
     assert most_in_window(node.spent, limit.seconds) <= limit.calls
     flowed = limit.flow * limit.seconds * (windows - 1)
     assert len(node.spent) >= 0.9 * flowed
+
+
+def test_what_was_lent_is_told_apart_by_moments_only() -> None:
+    """However often tokens are lent, few entries are kept of it, and none ends too early."""
+    ledger, most = Ledger(), 0
+    for number in range(20_000):
+        now = 10.0 + number / 20_000
+        ledger.take("k", Limit.of(1_000_000, 1.0), 1, now)
+        bucket = ledger._buckets["k"][0]
+        most = max(most, len(bucket.lent))
+        assert bucket.lent[-1].until >= now + LENT_SECONDS
+    assert most <= 40
