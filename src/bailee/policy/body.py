@@ -195,7 +195,7 @@ def _find_rule(
     for conditions in bodies:
         if all(reading.holds(content, each, conditions) for each in conditions):
             return conditions
-    return Deny("no grant of this caller allows what stands in the body")
+    return Deny("no grant of this caller allows what stands in it")
 
 
 class _Reading:

@@ -238,7 +238,7 @@ def test_element_of_a_batch_is_told() -> None:
     """By its number, as one counts; nothing of the body is repeated."""
     verdict = judge_body(RPC, b'[{"method":"eth_call"},{"method":"evil"}]')
     assert verdict == Deny(
-        "element 2 of the batch: no grant of this caller allows what stands in the body"
+        "element 2 of the batch: no grant of this caller allows what stands in it"
     )
 
 
