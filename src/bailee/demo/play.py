@@ -72,6 +72,8 @@ class Play:
     """Keyed requests that the API had counted when it was stopped."""
     answered: list[str] = field(default_factory=list)
     """Ids of calls that the genuine API answered."""
+    cut: list[str] = field(default_factory=list)
+    """Ids of calls that were sent, and cut by a change of the vault before they were answered."""
 
     @property
     def vault(self) -> Path:
@@ -142,6 +144,8 @@ class Play:
         )
         if not answer.error:
             self.answered.append(answer.headers.get("bailee-call", ""))
+        elif answer.json.get("reached") == "maybe":
+            self.cut.append(answer.headers.get("bailee-call", ""))
         return answer
 
     def call_until(self, path: str, is_so: Callable[[Answer], bool]) -> Answer:
